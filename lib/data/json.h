@@ -1,0 +1,23 @@
+/* A strict check of JSON text (RFC 8259) that allocates nothing, and a look-up of members by span. cJSON accepts
+ * trailing junk and bad UTF-8 and costs ten times as much on a large body; it is used (workitem.c) on the
+ * few hundred bytes of `fei` only.
+ *
+ * Refused beyond the RFC: depth over SN_JSON_DEPTH, numbers beyond a double (the engine drops them). */
+#ifndef SN_JSON_H
+#define SN_JSON_H
+
+#include "base/base.h"
+
+enum { SN_JSON_DEPTH = 400 };
+
+struct sn_span {
+	const char *data; /* borrowed from the text; NULL: absent */
+	size_t len;
+};
+
+/* Checks the whole text. If it is an object, each keys[i] found at its top level (the last one, as every parser
+ * takes it) has its raw value in ret_values[i]. 0; -EBADMSG: no JSON; -ENOTSUP: JSON, but no object. */
+int sn_json_object(const char *text, size_t len, const char *const *keys, struct sn_span *ret_values,
+		   size_t count) SN_CHECK;
+
+#endif

@@ -1,0 +1,195 @@
+#include "data/name.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+enum { TIME_LEN = 22, SEQ_AT = 23, DIGEST_AT = 28, DIGEST_LEN = 16 };
+
+static bool all_of(const char *s, size_t len, const char *set)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (s[i] == '\0' || strchr(set, s[i]) == NULL)
+			return false;
+	}
+	return true;
+}
+
+void sn_name_clock_seed(struct sn_name_clock *c, const char *name)
+{
+	int64_t us;
+
+	if (!sn_name_valid(name))
+		return;
+	us = sn_name_time_us(name);
+	if (us > c->last_us)
+		c->last_us = us;
+}
+
+static void put_label(const char *wfid, char *out)
+{
+	size_t n = 0;
+
+	for (; wfid != NULL && wfid[n] != '\0' && n < SN_NAME_LABEL_MAX; n++) {
+		char c = wfid[n];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+
+		out[n] = plain ? c : '_';
+	}
+	if (n == 0)
+		out[n++] = '_';
+	out[n] = '\0';
+}
+
+void sn_name_make(struct sn_name_clock *c, uint64_t digest64, const char *wfid, char ret_name[SN_NAME_SIZE])
+{
+	static const char HEX[] = "0123456789abcdef";
+	int64_t us = sn_clock_real_us();
+	time_t s;
+	struct tm tm;
+	int micros;
+
+	if (us <= c->last_us)
+		us = c->last_us + 1;
+	c->last_us = us;
+	s = (time_t)(us / 1000000);
+	micros = (int)(us % 1000000);
+	(void)gmtime_r(&s, &tm); /* fails only past the year 2^31 */
+	(void)strftime(ret_name, TIME_LEN, "%Y%m%dT%H%M%S.", &tm);
+	for (int i = TIME_LEN - 1; i >= 16; i--, micros /= 10)
+		ret_name[i] = (char)('0' + micros % 10);
+	memcpy(ret_name + TIME_LEN, "-0000-", 6);
+	for (int i = 0; i < DIGEST_LEN; i++)
+		ret_name[DIGEST_AT + i] = HEX[(digest64 >> (60 - 4 * i)) & 15];
+	ret_name[SN_NAME_FIXED - 1] = '-';
+	put_label(wfid, ret_name + SN_NAME_FIXED);
+}
+
+int sn_name_next_seq(char name[SN_NAME_SIZE])
+{
+	char digits[5];
+	unsigned long seq;
+
+	memcpy(digits, name + SEQ_AT, 4);
+	digits[4] = '\0';
+	seq = strtoul(digits, NULL, 16) + 1;
+	if (seq > 0xffff)
+		return -EOVERFLOW;
+	(void)snprintf(digits, sizeof digits, "%04lx", seq);
+	memcpy(name + SEQ_AT, digits, 4);
+	return 0;
+}
+
+static int two(const char *s)
+{
+	return (s[0] - '0') * 10 + (s[1] - '0');
+}
+
+bool sn_name_valid(const char *name)
+{
+	static const char DIGITS[] = "0123456789", HEX[] = "0123456789abcdef";
+	size_t len = strnlen(name, SN_NAME_SIZE);
+
+	if (len <= SN_NAME_FIXED || len > SN_NAME_MAX)
+		return false;
+	if (!all_of(name, 8, DIGITS) || name[8] != 'T' || !all_of(name + 9, 6, DIGITS) || name[15] != '.' ||
+	    !all_of(name + 16, 6, DIGITS) || name[TIME_LEN] != '-')
+		return false;
+	if (two(name + 4) < 1 || two(name + 4) > 12 || two(name + 6) < 1 || two(name + 6) > 31 || two(name + 9) > 23 ||
+	    two(name + 11) > 59 || two(name + 13) > 60)
+		return false;
+	if (!all_of(name + SEQ_AT, 4, HEX) || name[DIGEST_AT - 1] != '-' || !all_of(name + DIGEST_AT, DIGEST_LEN, HEX) ||
+	    name[SN_NAME_FIXED - 1] != '-')
+		return false;
+	return all_of(name + SN_NAME_FIXED, len - SN_NAME_FIXED,
+		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+}
+
+uint64_t sn_name_digest(const char *valid_name)
+{
+	char hex[DIGEST_LEN + 1];
+
+	memcpy(hex, valid_name + DIGEST_AT, DIGEST_LEN);
+	hex[DIGEST_LEN] = '\0';
+	return strtoull(hex, NULL, 16);
+}
+
+void sn_name_bucket(const char *valid_name, char ret_date[SN_DATE_SIZE], char ret_bucket[SN_BUCKET_SIZE])
+{
+	memcpy(ret_date, valid_name, 8);
+	ret_date[8] = '\0';
+	memcpy(ret_bucket, valid_name + 9, 4);
+	ret_bucket[4] = '\0';
+}
+
+int64_t sn_name_time_us(const char *valid_name)
+{
+	struct tm tm = {0};
+	int64_t us = 0;
+
+	tm.tm_year = two(valid_name) * 100 + two(valid_name + 2) - 1900;
+	tm.tm_mon = two(valid_name + 4) - 1;
+	tm.tm_mday = two(valid_name + 6);
+	tm.tm_hour = two(valid_name + 9);
+	tm.tm_min = two(valid_name + 11);
+	tm.tm_sec = two(valid_name + 13);
+	for (int i = 16; i < TIME_LEN; i++)
+		us = us * 10 + (valid_name[i] - '0');
+	return (int64_t)timegm(&tm) * 1000000 + us;
+}
+
+void sn_attempt_format(const char *valid_name, unsigned attempt, char ret_leaf[SN_ATTEMPT_SIZE])
+{
+	(void)snprintf(ret_leaf, SN_ATTEMPT_SIZE, "%s,a%u", valid_name, attempt % (SN_ATTEMPT_MAX + 1));
+}
+
+/* Splits leaf at `sep` into a valid name and what follows. */
+static const char *split(const char *leaf, const char *sep, char ret_name[SN_NAME_SIZE])
+{
+	const char *at = strstr(leaf, sep);
+	char name[SN_NAME_SIZE];
+
+	if (at == NULL || (size_t)(at - leaf) > SN_NAME_MAX)
+		return NULL;
+	memcpy(name, leaf, (size_t)(at - leaf));
+	name[at - leaf] = '\0';
+	if (!sn_name_valid(name))
+		return NULL;
+	memcpy(ret_name, name, sizeof name);
+	return at + strlen(sep);
+}
+
+int sn_attempt_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *ret_attempt)
+{
+	char name[SN_NAME_SIZE] = "";
+	const char *digits = split(leaf, ",a", name);
+	size_t len = digits != NULL ? strlen(digits) : 0;
+
+	if (len < 1 || len > 3 || digits[0] == '0' || !all_of(digits, len, "0123456789"))
+		return -EINVAL;
+	*ret_attempt = (unsigned)strtoul(digits, NULL, 10);
+	memcpy(ret_name, name, sizeof name);
+	return 0;
+}
+
+int sn_message_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *ret_number)
+{
+	char name[SN_NAME_SIZE] = "";
+	const char *digits = split(leaf, ".m", name);
+
+	if (digits == NULL || strlen(digits) != 4 || !all_of(digits, 4, "0123456789") || strcmp(digits, "0000") == 0)
+		return -EINVAL;
+	*ret_number = (unsigned)strtoul(digits, NULL, 10);
+	memcpy(ret_name, name, sizeof name);
+	return 0;
+}
+
+bool sn_participant_valid(const char *name)
+{
+	static const char SET[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t len = strnlen(name, 65);
+
+	return len >= 1 && len <= 64 && all_of(name, len, SET) && name[0] != '_' && name[0] != '.' && name[0] != '-' &&
+	       strcmp(name, "amqp-spool") != 0;
+}

@@ -1,0 +1,141 @@
+#include "data/workitem.h"
+
+#include <cjson/cJSON.h>
+
+static void take(const cJSON *object, const char *key, char out[SN_FEI_MAX + 1])
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+	size_t len;
+
+	out[0] = '\0';
+	if (!cJSON_IsString(item))
+		return;
+	len = strnlen(item->valuestring, SN_FEI_MAX);
+	memcpy(out, item->valuestring, len);
+	out[len] = '\0';
+}
+
+static bool is_object(struct sn_span v)
+{
+	return v.data != NULL && v.data[0] == '{';
+}
+
+static bool is_true(struct sn_span v)
+{
+	return v.data != NULL && v.len == 4 && memcmp(v.data, "true", 4) == 0;
+}
+
+static void read_fei(struct sn_workitem *w)
+{
+	cJSON *fei;
+
+	w->fei_is_object = is_object(w->fei_raw);
+	if (!w->fei_is_object || w->fei_raw.len > 65536)
+		return;
+	fei = cJSON_ParseWithLength(w->fei_raw.data, w->fei_raw.len);
+	take(fei, "engine_id", w->fei.engine_id);
+	take(fei, "wfid", w->fei.wfid);
+	take(fei, "subid", w->fei.subid);
+	take(fei, "expid", w->fei.expid);
+	cJSON_Delete(fei);
+}
+
+static bool wants_forget(struct sn_span fields)
+{
+	static const char *const PARAMS[] = {"params"}, *const FORGET[] = {"forget"};
+	struct sn_span params, forget;
+
+	/* The word is rare: most workitems are spared the second look. */
+	if (memmem(fields.data, fields.len, "forget", 6) == NULL)
+		return false;
+	if (sn_json_object(fields.data, fields.len, PARAMS, &params, 1) < 0 || !is_object(params))
+		return false;
+	if (sn_json_object(params.data, params.len, FORGET, &forget, 1) < 0 || forget.data == NULL)
+		return false;
+	return is_true(forget);
+}
+
+void sn_workitem_read(const char *text, size_t len, struct sn_workitem *ret)
+{
+	static const char *const KEYS[] = {"fei", "fields", "cancel"};
+	struct sn_span v[3];
+	int r = sn_json_object(text, len, KEYS, v, 3);
+
+	*ret = (struct sn_workitem){.kind = SN_WORKITEM_JUNK};
+	if (r < 0) {
+		ret->reason = r == -ENOTSUP ? "JSON, but not an object" : "not JSON";
+		return;
+	}
+	ret->fei_raw = v[0];
+	ret->fields = v[1];
+	read_fei(ret);
+	if (is_true(v[2])) {
+		ret->kind = SN_WORKITEM_CANCEL;
+	} else if (!ret->fei_is_object) {
+		ret->reason = "no object in fei";
+	} else if (!is_object(v[1])) {
+		ret->reason = "no object in fields";
+	} else {
+		ret->kind = SN_WORKITEM_WORK;
+		ret->forget = wants_forget(v[1]);
+	}
+}
+
+static bool same_fei(struct sn_span a, struct sn_span b)
+{
+	cJSON *x, *y;
+	bool same;
+
+	if (a.len == b.len && memcmp(a.data, b.data, a.len) == 0)
+		return true;
+	if (a.len > 65536 || b.len > 65536)
+		return false;
+	x = cJSON_ParseWithLength(a.data, a.len);
+	y = cJSON_ParseWithLength(b.data, b.len);
+	same = x != NULL && y != NULL && cJSON_Compare(x, y, true);
+	cJSON_Delete(x);
+	cJSON_Delete(y);
+	return same;
+}
+
+int sn_workitem_check_reply(struct sn_span fei_raw, const char *reply, size_t len, const char **ret_why)
+{
+	static const char *const KEYS[] = {"fei", "fields"};
+	struct sn_span v[2];
+
+	if (sn_json_object(reply, len, KEYS, v, 2) < 0) {
+		*ret_why = "the reply is not a JSON object";
+		return -EBADMSG;
+	}
+	if (!is_object(v[1])) {
+		*ret_why = "the reply has no object in fields";
+		return -EPROTO;
+	}
+	if (!is_object(v[0]) || !same_fei(fei_raw, v[0])) {
+		*ret_why = "the reply has another fei";
+		return -EXDEV;
+	}
+	return 0;
+}
+
+int sn_workitem_add_error(const char *text, size_t len, const struct sn_error_reply *e, struct sn_buf *out)
+{
+	int r;
+
+	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL && text[len - 1] != '\0')
+		len--;
+	if (len < 2 || text[len - 1] != '}')
+		return -EBADMSG;
+	if ((r = sn_buf_add(out, text, len - 1)) < 0 || (r = sn_buf_adds(out, ",\"error\":{\"class\":")) < 0 ||
+	    (r = sn_buf_add_json(out, e->class_name, strlen(e->class_name))) < 0 ||
+	    (r = sn_buf_adds(out, ",\"message\":")) < 0 ||
+	    (r = sn_buf_add_json(out, e->message, strlen(e->message))) < 0 ||
+	    (r = sn_buf_adds(out, ",\"trace\":[")) < 0)
+		return r;
+	for (size_t i = 0; i < e->count; i++) {
+		if ((i > 0 && (r = sn_buf_add(out, ",", 1)) < 0) ||
+		    (r = sn_buf_add_json(out, e->trace[i], strlen(e->trace[i]))) < 0)
+			return r;
+	}
+	return sn_buf_adds(out, "]}}");
+}

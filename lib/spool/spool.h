@@ -1,0 +1,40 @@
+/* One participant's spool: its directories, held open (docs/SPOOL.md, section 1). The operations on it are in
+ * deliver.h (bridge, spool-put), claim.h (exo), result.h (worker, bridge), retire.h (bridge), recover.h. */
+#ifndef SN_SPOOL_H
+#define SN_SPOOL_H
+
+#include "base/base.h"
+#include "data/name.h"
+
+struct sn_spool {
+	int root, open, done, failed; /* -1 on the participant's side */
+	int work, new, cur, tmp, result;
+	dev_t dev;
+	/* the bucket directories last used, so that each workitem does not open them again */
+	struct sn_bucket {
+		char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
+		int fd;
+	} done_bucket, failed_bucket;
+};
+
+enum sn_spool_side {
+	SN_SPOOL_BRIDGE, /* everything */
+	SN_SPOOL_WORK,   /* what lies below work/: exo, workers */
+};
+
+struct sn_spool_owner { /* for sn_spool_make; (uid_t)-1 and (gid_t)-1 leave things as they are */
+	uid_t skynet;
+	gid_t skynet_group, adm, participant;
+};
+
+/* Creates what is missing of spool/NAME below spooldir, and sets owners and modes. 0 or -errno. */
+int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_owner *owner) SN_CHECK;
+/* Opens it. 0; -ENOENT not there; -EXDEV: its directories are not on one file system; -errno. On success
+ * sn_spool_release() is the caller's duty. */
+int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enum sn_spool_side side) SN_CHECK;
+void sn_spool_release(struct sn_spool *s);
+/* The directory done/DATE/BUCKET (or failed/…) of a name, made if missing. A descriptor owned by s, or -errno. */
+int sn_spool_done_dir(struct sn_spool *s, const char *name) SN_CHECK;
+int sn_spool_failed_dir(struct sn_spool *s, const char *name) SN_CHECK;
+
+#endif

@@ -1,0 +1,111 @@
+#include "sys/fd.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+int sn_fd_write_all(int fd, const void *buf, size_t len)
+{
+	const char *p = buf;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int sn_fd_read_all(int fd, struct sn_buf *b)
+{
+	struct stat st = {0};
+	size_t want = 4096;
+
+	/* Room for the whole file and one byte more, so that a small file takes a single read. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+		want = (size_t)st.st_size + 1;
+	for (;;) {
+		size_t room = b->max_bytes - b->len;
+		size_t chunk = want < room ? want : room;
+		char probe;
+		char *at = chunk > 0 ? sn_buf_reserve(b, chunk) : &probe;
+		ssize_t n = read(fd, at, chunk > 0 ? chunk : 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n > 0 && chunk == 0)
+			return -E2BIG;
+		if (n > 0)
+			b->len += (size_t)n;
+		if (b->data != NULL)
+			b->data[b->len] = '\0';
+		if (n == 0 || (S_ISREG(st.st_mode) && (size_t)n < chunk))
+			return 0;
+		want = 65536;
+	}
+}
+
+int sn_fd_send(int sock, const char *text, size_t len, int passed_fd)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec iov = {.iov_len = len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	memcpy(&iov.iov_base, &text, sizeof text); /* sendmsg does not write to it */
+	if (passed_fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof control;
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &passed_fd, sizeof passed_fd);
+	}
+	while (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+ssize_t sn_fd_recv(int sock, char *buf, size_t size, int *ret_fd, int flags)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {.iov_base = buf, .iov_len = size - 1};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			     .msg_controllen = sizeof control};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | flags);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	*ret_fd = -1;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
+	buf[n] = '\0';
+	return (msg.msg_flags & MSG_TRUNC) != 0 ? -EMSGSIZE : n;
+}
+
+int sn_fd_set_cloexec(int fd, bool on)
+{
+	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
+}

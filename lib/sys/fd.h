@@ -1,0 +1,18 @@
+/* Whole reads and writes, and descriptors passed over sockets. */
+#ifndef SN_FD_H
+#define SN_FD_H
+
+#include "base/buf.h"
+
+/* Writes all of buf, EINTR and short writes included. 0 or -errno. */
+int sn_fd_write_all(int fd, const void *buf, size_t len) SN_CHECK;
+/* Reads to the end of the file into b. 0, -E2BIG past b's ceiling, or -errno. */
+int sn_fd_read_all(int fd, struct sn_buf *b) SN_CHECK;
+/* One packet, with `passed_fd` if that is >= 0. 0 or -errno (-EAGAIN on a full socket). Never raises SIGPIPE. */
+int sn_fd_send(int sock, const char *text, size_t len, int passed_fd) SN_CHECK;
+/* One packet, NUL-terminated in buf. Returns its length, 0 at the end, or -errno; *ret_fd is -1 or a received
+ * descriptor (CLOEXEC, the caller's). A packet longer than size-1 is -EMSGSIZE. */
+ssize_t sn_fd_recv(int sock, char *buf, size_t size, int *ret_fd, int flags) SN_CHECK;
+int sn_fd_set_cloexec(int fd, bool on) SN_CHECK;
+
+#endif

@@ -1,0 +1,13 @@
+/* Lock files (flock: the lock lives as long as a copy of the descriptor is open, also in children that inherit it). */
+#ifndef SN_LOCK_H
+#define SN_LOCK_H
+
+#include "base/base.h"
+
+/* Takes the lock `leaf` in dirfd, which is created 0644. Returns the descriptor (CLOEXEC, the caller's),
+ * -EWOULDBLOCK if another holds it and wait is false, or -errno. */
+int sn_lock_take(int dirfd, const char *leaf, bool wait) SN_CHECK;
+/* 1 if somebody holds it, 0 if not (or there is no such file), or -errno. Takes nothing. */
+int sn_lock_held(int dirfd, const char *leaf) SN_CHECK;
+
+#endif

@@ -1,0 +1,55 @@
+# One library, and the programs on top of it. libexec/X/*.c is the program X, libexec/X.c and spool-tools/X.c too;
+# libexec/X.sh and spool-tools/X.sh are scripts.
+OUT      := $(BUILD)/libexec/skynet
+LIBSRC   := $(wildcard lib/*/*.c)
+LIBOBJ   := $(LIBSRC:%.c=$(BUILD)/obj/%.o)
+LIB      := $(BUILD)/libskynet.a
+
+BIGPROGS := amqp-spool exo exo-python
+ONEPROGS := $(basename $(notdir $(wildcard libexec/*.c spool-tools/*.c)))
+SCRIPTS  := $(basename $(notdir $(wildcard libexec/*.sh spool-tools/*.sh)))
+
+PYCFLAGS := $(shell pkg-config --cflags python3-embed 2>/dev/null | sed 's/-I/-isystem /g')
+PYLIBS   := $(shell pkg-config --libs python3-embed 2>/dev/null)
+
+LIBS_amqp-spool := -lrabbitmq -lcjson -lsqlite3 -lcrypto -linih -lev
+LIBS_exo        := -lcjson -linih -lev
+LIBS_exo-python := $(PYLIBS) -lcrypto -linih -lcjson
+LIBS_default    := -lcjson -linih -lcrypto -lsqlite3
+
+PROGS    := $(BIGPROGS:%=$(OUT)/%) $(ONEPROGS:%=$(OUT)/%)
+LINKS    := $(SCRIPTS:%=$(OUT)/%) $(OUT)/python $(OUT)/sv-templates
+
+all: $(PROGS) $(LINKS)
+
+$(BUILD)/obj/libexec/exo-python/%.o: DEFS += $(PYCFLAGS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALLCFLAGS) -c -o $@ $<
+
+$(LIB): $(LIBOBJ)
+	rm -f $@
+	ar rcs $@ $^
+
+define BIG
+$(OUT)/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard libexec/$(1)/*.c)) $(LIB)
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALLLDFLAGS) -o $$@ $$^ $$(LIBS_$(1))
+endef
+$(foreach p,$(BIGPROGS),$(eval $(call BIG,$(p))))
+
+$(ONEPROGS:%=$(OUT)/%): $(OUT)/%: $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALLLDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIBS_default)
+$(foreach s,$(wildcard libexec/*.c spool-tools/*.c),$(eval $(OUT)/$(basename $(notdir $(s))): $(BUILD)/obj/$(s:.c=.o)))
+
+$(SCRIPTS:%=$(OUT)/%): $(OUT)/%:
+	@mkdir -p $(@D)
+	ln -sfn $(abspath $(firstword $(wildcard libexec/$*.sh spool-tools/$*.sh))) $@
+
+$(OUT)/python $(OUT)/sv-templates:
+	@mkdir -p $(@D)
+	ln -sfn ../../../$(@F) $@
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

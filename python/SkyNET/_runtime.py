@@ -1,0 +1,249 @@
+"""What the C worker program calls: one Worker per process. Not for participants.
+
+run() is on the path of every workitem: no logging, no import, no copy there unless
+something went wrong.
+"""
+
+import os
+import sys
+from os import getpid
+from typing import Any, Callable, NoReturn, Optional
+
+from RuoteAMQP import launcher
+from RuoteAMQP._json import decode, encode
+from RuoteAMQP.workitem import Workitem
+
+from . import _exo
+
+Outcome = tuple[str, str, bytes]
+
+
+class Worker:
+    """Runs one participant's handler on one workitem at a time.
+
+    name          the participant's
+    code          path of its Python file
+    config_files  ini files, low precedence first; missing ones are skipped
+    emit          emit(kind, body): takes a "message" or "launch" item into the spool;
+                  raises OSError, which goes to the handler
+    exo_class     "" or "module:Class", a subclass of SkyNET.Exo
+    """
+
+    def __init__(
+        self,
+        name: str,
+        code: str,
+        config_files: list[str],
+        emit: Callable[[str, bytes], None],
+        exo_class: str = "",
+    ) -> None:
+        self._args = (name, code, config_files, emit)
+        self._exo_class = exo_class
+        self._current: Optional[tuple[bytes, Workitem]] = None
+        self._pid = 0
+        self._error_class = ""
+
+    def load(self) -> None:
+        """Import and start the handler. Every exception propagates and is fatal."""
+        self._pid = getpid()
+        try:
+            self._load()
+        except BaseException as exc:
+            if getpid() != self._pid:
+                _end_child(exc)
+            raise
+        if getpid() != self._pid:
+            _end_child(None)
+        _flush()
+
+    def _load(self) -> None:
+        from . import _config
+
+        _set_streams()
+        if hasattr(sys, "set_int_max_str_digits"):
+            sys.set_int_max_str_digits(0)  # the engine knows no such limit
+        _, code, _, emit = self._args
+        directory = os.path.dirname(os.path.abspath(code))
+        if sys.path[:1] != [directory]:
+            sys.path.insert(0, directory)
+        self._exo = _exo.find_class(self._exo_class)(*self._args)
+        launcher.set_emit(emit)
+        self._exo.configure()
+        self._error_class = _config.error_class(self._exo.config, self._exo.log)
+        self._exo.load_handler()
+        self._exo.start()
+
+    def run(self, body: bytes) -> Outcome:
+        """Work on one workitem; returns (outcome, send, reply).
+
+        outcome "ok" or "error"; send "reply", or "nothing" if the engine does not
+        wait for one; reply is the body in either case. Never raises.
+        """
+        item = wid = None
+        forget = False
+        try:
+            item = _parse(body)
+            wid = Workitem(item)
+            forget = wid.forget
+            self._current = (body, wid)
+            fields = item["fields"]
+            if "debug_trace" in fields or _dump_wanted(fields):
+                self._debug(wid)
+            self._exo.handle(wid)
+            if getpid() != self._pid:
+                _end_child(None)
+            outcome, reply = self._finish(item)
+        except BaseException as exc:
+            if getpid() != self._pid:
+                _end_child(exc)
+            outcome, reply = "error", self._fail(exc, item, body)
+        self._current = None
+        _flush()
+        if forget or (wid is not None and wid.forget):
+            return outcome, "nothing", reply
+        return outcome, "reply", reply
+
+    def control(self, message: str, body: Optional[bytes]) -> Optional[bytes]:
+        """Serve a control message, on a second thread; returns a JSON answer or None.
+
+        message  "stop", "die"; "cancel", "status" with `body`, the workitem in question
+                 or None. {"answer": …}, {"error": "Cls: text"}, or None where there is
+                 nothing to say. Never raises.
+        """
+        reply = None
+        try:
+            reply = self._control(message, body)
+            if getpid() != self._pid:
+                _end_child(None)
+        except BaseException as exc:
+            if getpid() != self._pid:
+                _end_child(exc)
+            reply = self._control_failed(message, exc)
+        _flush()
+        return reply
+
+    # -- a workitem
+
+    def _finish(self, item: dict) -> tuple[str, bytes]:
+        """What the handler left, as a reply. Raises what serialising it raises."""
+        error = item.get("error")
+        if not isinstance(item.get("fields"), dict):
+            raise TypeError("the handler left fields that are no object")
+        if error is None or error is False:
+            return "ok", encode(item)
+        from . import _errors
+
+        item["error"] = _errors.from_handler(error, self._error_class)
+        return "error", encode(item)
+
+    def _fail(self, exc: BaseException, item: Optional[dict], body: bytes) -> bytes:
+        from . import _errors
+
+        error = _errors.from_exception(exc, self._error_class)
+        try:
+            self._exo.log.error("handle_wi: %s", error["message"], exc_info=exc)
+        except BaseException:  # the reply matters more than the log
+            pass
+        return _errors.reply(item, body, error)
+
+    def _debug(self, wid: Workitem) -> None:
+        """What the workitem itself asks to see in the log, whatever the log level."""
+        log = self._exo.log
+        level = max(20, log.getEffectiveLevel())
+        try:
+            fields = wid.to_h()["fields"]
+            if fields.get("debug_trace"):
+                log.log(level, "workitem %s", _summary(wid))
+            if _dump_wanted(fields):
+                log.log(level, "%s", wid.dump())
+        except Exception as exc:  # too deep to indent: not the handler's fault
+            log.warning("debug_dump: %s: %s", type(exc).__name__, exc)
+
+    # -- control
+
+    def _control(self, message: str, body: Optional[bytes]) -> Optional[bytes]:
+        if message in ("stop", "die"):
+            getattr(self._exo, message)()
+            return None
+        if message not in ("cancel", "status"):
+            raise ValueError(f"unknown control message {message!r}")
+        answer = getattr(self._exo, message)(self._workitem(body))
+        return None if answer is _exo.NO_ANSWER else encode({"answer": answer})
+
+    def _workitem(self, body: Optional[bytes]) -> Optional[Workitem]:
+        """The workitem with this body: the very one that handle_wi has, if it does."""
+        if body is None:
+            return None
+        current = self._current
+        if current is not None and current[0] == body:
+            return current[1]
+        return Workitem(body)
+
+    def _control_failed(self, message: str, exc: BaseException) -> bytes:
+        from . import _errors
+
+        text = _errors.message(exc)
+        try:
+            self._exo.log.error("%s: %s", message, text, exc_info=exc)
+        except BaseException:  # a log that fails is no reason to lose the answer
+            pass
+        return encode({"error": text})
+
+
+def _parse(body: bytes) -> dict:
+    item = decode(body)
+    if type(item) is not dict:
+        raise ValueError("a workitem is a JSON object")
+    if item.get("fields") is None:
+        item["fields"] = {}  # a reply without them hangs the process
+    return item
+
+
+def _dump_wanted(fields: dict) -> Any:
+    params = fields.get("params")
+    return fields.get("debug_dump") or (type(params) is dict and params.get("debug_dump"))
+
+
+def _summary(wid: Workitem) -> str:
+    """One line: which workitem, and the names of its fields, not their values."""
+    import json
+
+    words = {
+        "wfid": wid.wfid,
+        "expid": wid.fei.expid,
+        "subid": wid.fei.subid,
+        "wf_name": wid.wf_name,
+        "participant": wid.participant_name,
+        "fields": list(wid.fields),
+        "params": list(wid.params),
+    }
+    return " ".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in words.items())
+
+
+def _set_streams() -> None:
+    """Line by line, and never an encoding error that the code did not ask for."""
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        reconfigure = getattr(stream, "reconfigure", None)  # None, or a test's stand-in
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors=errors, line_buffering=True)
+
+
+def _flush() -> None:
+    """What was printed belongs to the workitem that is ending."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # closed or replaced by the handler, or nobody reads: not our error
+            pass
+
+
+def _end_child(exc: Optional[BaseException]) -> NoReturn:
+    """A fork of the handler's came out of it: it must not answer a second time."""
+    try:
+        if exc is not None and not isinstance(exc, SystemExit):
+            import traceback
+
+            traceback.print_exception(type(exc), exc, exc.__traceback__)
+        _flush()
+    finally:
+        os._exit(0)

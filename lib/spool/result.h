@@ -15,9 +15,10 @@ struct sn_result_file {
 	struct sn_buf text; /* the whole file */
 	size_t body_at;
 };
-/* Reads result/new/LEAF as hostile input; uid: whose it must be, (uid_t)-1: anybody's. 0;
+/* Reads result/new/LEAF as hostile input; uid: whose it must be, (uid_t)-1: anybody's; ret->text.max_bytes is the
+ * ceiling, set by the caller. 0;
  * -ENOENT; -EMLINK a second link (try again later); -EPERM wrong uid; -EINVAL no regular file, or a malformed one;
- * -EFBIG over max_bytes; -EBADMSG cut short or another digest; -errno. Release in every case. */
+ * -EFBIG over the ceiling; -EBADMSG cut short or another digest; -errno. Release in every case. */
 int sn_result_read(struct sn_spool *s, const char *leaf, uid_t uid, struct sn_result_file *ret) SN_CHECK;
 void sn_result_release(struct sn_result_file *f);
 

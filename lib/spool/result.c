@@ -1,0 +1,70 @@
+#include "spool/result.h"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+
+#include "base/fail.h"
+#include "sys/dir.h"
+#include "sys/fd.h"
+
+/* result.1: a file of our own; a leftover of an earlier attempt to write it goes. */
+static int create(int dir, const char *leaf)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir, leaf, flags, 0644);
+
+	if (fd < 0 && errno == EEXIST) {
+		if (unlinkat(dir, leaf, 0) < 0)
+			return -errno;
+		fd = openat(dir, leaf, flags, 0644);
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+static int write_both(int fd, const struct sn_buf *head, const void *body, size_t len)
+{
+	struct iovec iov[2] = {{.iov_base = head->data, .iov_len = head->len}, {.iov_len = len}};
+	ssize_t n;
+
+	memcpy(&iov[1].iov_base, &body, sizeof body); /* writev does not write to it */
+	n = writev(fd, iov, 2);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == head->len + len)
+		return 0;
+	if ((size_t)n < head->len) {
+		int r = sn_fd_write_all(fd, head->data + n, head->len - (size_t)n);
+
+		return r < 0 ? r : sn_fd_write_all(fd, body, len);
+	}
+	return sn_fd_write_all(fd, (const char *)body + ((size_t)n - head->len), len - ((size_t)n - head->len));
+}
+
+int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result *res, const void *body, size_t len,
+		    bool sync)
+{
+	struct sn_buf head = SN_BUF(SN_RESULT_HEADER_MAX);
+	struct sn_result whole = *res;
+	SN_AUTOFD int fd = -1;
+	int r = sn_leaf_valid(leaf) ? SN_FAIL("result.1") : -EINVAL;
+
+	whole.length = len;
+	if (r == 0)
+		r = sn_result_format(&whole, &head);
+	if (r < 0)
+		goto out;
+	fd = create(s->tmp, leaf);
+	if (fd < 0) {
+		r = fd;
+		goto out;
+	}
+	if ((r = SN_FAIL("result.2")) == 0)
+		r = write_both(fd, &head, body, len);
+	if (r == 0 && sync && fdatasync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		(void)unlinkat(s->tmp, leaf, 0); /* exo empties tmp/ at its start otherwise */
+out:
+	sn_buf_release(&head);
+	return r;
+}

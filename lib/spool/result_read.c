@@ -1,0 +1,60 @@
+/* publish.1. A file of its own, because only readers need the digest: exo writes results without libcrypto. */
+#include "spool/result.h"
+
+#include <sys/stat.h>
+
+#include "base/fail.h"
+#include "data/digest.h"
+#include "sys/dir.h"
+#include "sys/fd.h"
+
+/* What docs/SPOOL.md, section 6, wants of the file before a byte is read. */
+static int check_kind(int fd, uid_t uid, size_t max_bytes)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (uid != (uid_t)-1 && st.st_uid != uid)
+		return -EPERM;
+	if (st.st_nlink > 1)
+		return -EMLINK;
+	return (uint64_t)st.st_size > max_bytes ? -EFBIG : 0;
+}
+
+static int verify(struct sn_result_file *f)
+{
+	char hex[SN_DIGEST_HEX_SIZE];
+	int r = sn_result_parse(f->text.data, f->text.len, &f->head, &f->body_at);
+
+	if (r < 0 || f->head.sha256[0] == '\0')
+		return r;
+	sn_digest_hex(f->text.data + f->body_at, f->head.length, hex);
+	return strcmp(hex, f->head.sha256) == 0 ? 0 : -EBADMSG;
+}
+
+int sn_result_read(struct sn_spool *s, const char *leaf, uid_t uid, struct sn_result_file *ret)
+{
+	SN_AUTOFD int fd = -1;
+	int r = SN_FAIL("publish.1");
+
+	if (r < 0)
+		return r;
+	fd = sn_dir_open_hostile(s->result, leaf);
+	if (fd < 0)
+		return fd == -ELOOP || fd == -ENXIO ? -EINVAL : fd;
+	r = check_kind(fd, uid, ret->text.max_bytes);
+	if (r < 0)
+		return r;
+	r = sn_fd_read_all(fd, &ret->text);
+	if (r < 0)
+		return r == -E2BIG ? -EFBIG : r;
+	return ret->text.len == 0 ? -EBADMSG : verify(ret);
+}
+
+void sn_result_release(struct sn_result_file *f)
+{
+	sn_buf_release(&f->text);
+}

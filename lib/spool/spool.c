@@ -1,0 +1,173 @@
+#include "spool/spool.h"
+
+#include <fcntl.h>
+
+#include "sys/dir.h"
+
+/* The layout of docs/SPOOL.md, section 1. Parents stand before their children. */
+enum group { G_ADM, G_PARTICIPANT, G_SKYNET };
+static const struct layout {
+	const char *path;
+	mode_t mode;
+	enum group group;
+} LAYOUT[] = {
+	{".", 0751, G_ADM},		   {"open", 02750, G_ADM},
+	{"done", 02750, G_ADM},		   {"failed", 02750, G_ADM},
+	{"work", 0750, G_PARTICIPANT},	   {"work/new", 02770, G_PARTICIPANT},
+	{"work/cur", 02770, G_PARTICIPANT}, {"work/result", 0755, G_SKYNET},
+	{"work/result/tmp", 02777, G_SKYNET}, {"work/result/new", 02777, G_SKYNET},
+};
+
+static gid_t group_of(const struct sn_spool_owner *o, enum group g)
+{
+	if (g == G_ADM)
+		return o->adm;
+	return g == G_PARTICIPANT ? o->participant : o->skynet_group;
+}
+
+int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_owner *owner)
+{
+	SN_AUTOFD int root = -1;
+
+	if (!sn_participant_valid(participant))
+		return -EINVAL;
+	root = sn_dir_make_open(spooldir, participant, 0751);
+	if (root < 0)
+		return root;
+	for (size_t i = 0; i < SN_COUNT(LAYOUT); i++) {
+		SN_AUTOFD int fd = -1;
+
+		if (i > 0 && mkdirat(root, LAYOUT[i].path, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		fd = openat(root, LAYOUT[i].path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+		if (fchown(fd, owner->skynet, group_of(owner, LAYOUT[i].group)) < 0 || fchmod(fd, LAYOUT[i].mode) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+struct opening {
+	int *fd;
+	int parent;
+	const char *path;
+};
+
+/* Opens one directory and checks that it is on the spool's file system. */
+static int open_one(struct sn_spool *s, const struct opening *o)
+{
+	struct stat st;
+	int fd = sn_dir_open(o->parent, o->path);
+
+	if (fd < 0)
+		return fd;
+	*o->fd = fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (o->fd == &s->work || o->fd == &s->open)
+		s->dev = st.st_dev;
+	return st.st_dev == s->dev ? 0 : -EXDEV;
+}
+
+static int open_all(struct sn_spool *s, enum sn_spool_side side)
+{
+	const struct opening ledger[] = {
+		{&s->open, s->root, "open"},
+		{&s->done, s->root, "done"},
+		{&s->failed, s->root, "failed"},
+	};
+	int r;
+
+	for (size_t i = 0; side == SN_SPOOL_BRIDGE && i < SN_COUNT(ledger); i++) {
+		r = open_one(s, &ledger[i]);
+		if (r < 0)
+			return r;
+	}
+	s->work = sn_dir_open(s->root, "work");
+	if (s->work < 0)
+		return s->work;
+	const struct opening work[] = {
+		{&s->new, s->work, "new"},
+		{&s->cur, s->work, "cur"},
+		{&s->tmp, s->work, "result/tmp"},
+		{&s->result, s->work, "result/new"},
+	};
+	if (side == SN_SPOOL_WORK) {
+		struct stat st;
+
+		if (fstat(s->work, &st) < 0)
+			return -errno;
+		s->dev = st.st_dev;
+	}
+	for (size_t i = 0; i < SN_COUNT(work); i++) {
+		r = open_one(s, &work[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enum sn_spool_side side)
+{
+	int r;
+
+	*s = (struct sn_spool){.root = -1, .open = -1, .done = -1, .failed = -1, .work = -1, .new = -1, .cur = -1,
+			       .tmp = -1, .result = -1, .done_bucket = {.fd = -1}, .failed_bucket = {.fd = -1}};
+	if (!sn_participant_valid(participant))
+		return -EINVAL;
+	/* The participant may enter the root of its spool, but not list it. */
+	s->root = openat(spooldir, participant, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->root < 0)
+		return -errno;
+	r = open_all(s, side);
+	if (r < 0)
+		sn_spool_release(s);
+	return r;
+}
+
+void sn_spool_release(struct sn_spool *s)
+{
+	int *const fds[] = {&s->root, &s->open, &s->done,   &s->failed,		  &s->work,		 &s->new,
+			    &s->cur,  &s->tmp,	&s->result, &s->done_bucket.fd, &s->failed_bucket.fd};
+
+	for (size_t i = 0; i < SN_COUNT(fds); i++) {
+		if (*fds[i] >= 0)
+			(void)close(*fds[i]); /* directories: nothing to flush */
+		*fds[i] = -1;
+	}
+}
+
+/* dir/DATE/BUCKET, kept open until another is asked for. */
+static int bucket(int dir, struct sn_bucket *b, const char *name)
+{
+	char date[SN_DATE_SIZE], leaf[SN_BUCKET_SIZE];
+	SN_AUTOFD int day = -1;
+	int fd;
+
+	sn_name_bucket(name, date, leaf);
+	if (b->fd >= 0 && strcmp(date, b->date) == 0 && strcmp(leaf, b->bucket) == 0)
+		return b->fd;
+	day = sn_dir_make_open(dir, date, 0750);
+	if (day < 0)
+		return day;
+	fd = sn_dir_make_open(day, leaf, 0750);
+	if (fd < 0)
+		return fd;
+	if (b->fd >= 0)
+		(void)close(b->fd); /* a directory: nothing to flush */
+	b->fd = fd;
+	memcpy(b->date, date, sizeof date);
+	memcpy(b->bucket, leaf, sizeof leaf);
+	return fd;
+}
+
+int sn_spool_done_dir(struct sn_spool *s, const char *name)
+{
+	return bucket(s->done, &s->done_bucket, name);
+}
+
+int sn_spool_failed_dir(struct sn_spool *s, const char *name)
+{
+	return bucket(s->failed, &s->failed_bucket, name);
+}

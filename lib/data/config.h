@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 enum sn_sync { SN_SYNC_SYNCFS, SN_SYNC_FDATASYNC, SN_SYNC_NONE };
-enum { SN_CONFIG_LINE_MAX = 65536, SN_CONFIG_FILE_MAX = 1 << 20 };
+enum { SN_CONFIG_LINE_MAX = 65536, SN_CONFIG_FILE_MAX = 1 << 20 }; /* bytes; see also data/ini.h */
 
 struct sn_config { /* strings are never NULL, "" is unset; owned by the struct */
 	struct {
@@ -35,6 +35,9 @@ struct sn_config { /* strings are never NULL, "" is unset; owned by the struct *
 
 struct sn_config_key { /* rows of the table, in the order of docs/HOME.md */
 	const char *section, *name, *fallback, *help;
+	unsigned kind; /* this and the rest: for config.c */
+	size_t offset;
+	uint64_t min, max;
 };
 
 /* Called for each complaint; `error` false: a warning. */
@@ -49,10 +52,13 @@ struct sn_config_reader {
 /* Sets every default. */
 void sn_config_init(struct sn_config *c);
 void sn_config_release(struct sn_config *c);
-/* Merges one file. 0; -ENOENT, -EACCES … if it cannot be opened (nothing is said); -EINVAL after complaints. */
+/* Merges one file. 0; -ENOENT, -EACCES … if it cannot be opened or read (nothing is said); -EINVAL after complaints,
+ * which is also what a file over SN_CONFIG_FILE_MAX gives. Bad values leave the former one in place. */
 int sn_config_read_file(struct sn_config *c, const char *path, struct sn_config_reader *rd) SN_CHECK;
 /* The table. *ret_count rows. */
 const struct sn_config_key *sn_config_keys(size_t *ret_count);
+/* Sets a text value by its key: for defaults that depend on the participant's name. 0, -EINVAL: no text key. */
+int sn_config_set_text(struct sn_config *c, const char *section, const char *name, const char *value) SN_CHECK;
 /* One value as text (borrowed or static; valid until the next call), NULL if there is no such key. */
 const char *sn_config_get(const struct sn_config *c, const char *section, const char *name);
 

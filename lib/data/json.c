@@ -214,11 +214,46 @@ static bool skip_value(struct scan *s, unsigned depth)
 	}
 }
 
+/* Takes one character of a key, an escape decoded; beyond ASCII an escape is -1, which no key of ours has. */
+static int next_of_key(struct scan *s)
+{
+	static const char NAMES[] = "bfnrt", BYTES[] = "\b\f\n\r\t";
+	char hex[5] = "";
+	const char *name;
+	long code;
+
+	if (*s->p != '\\')
+		return (unsigned char)*s->p++;
+	if (s->p[1] != 'u') {
+		name = strchr(NAMES, s->p[1]);
+		s->p += 2;
+		return name != NULL ? BYTES[name - NAMES] : s->p[-1];
+	}
+	memcpy(hex, s->p + 2, 4);
+	s->p += 6;
+	code = strtol(hex, NULL, 16);
+	return code < 0x80 ? (int)code : -1;
+}
+
+/* Every other parser decodes keys before it compares them, so "\u0066ei" is fei. */
+static bool same_key(struct sn_span key, const char *want)
+{
+	struct scan s = {.p = key.data, .end = key.data + key.len};
+
+	if (memchr(key.data, '\\', key.len) == NULL)
+		return strlen(want) == key.len && memcmp(want, key.data, key.len) == 0;
+	while (s.p < s.end && *want != '\0') {
+		if (next_of_key(&s) != (unsigned char)*want++)
+			return false;
+	}
+	return s.p == s.end && *want == '\0';
+}
+
 static void note_member(struct sn_span key, struct sn_span value, const char *const *keys,
 			struct sn_span *values, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (strlen(keys[i]) == key.len && memcmp(keys[i], key.data, key.len) == 0)
+		if (same_key(key, keys[i]))
 			values[i] = value;
 	}
 }

@@ -15,8 +15,8 @@ struct sn_span {
 	size_t len;
 };
 
-/* Checks the whole text. If it is an object, each keys[i] found at its top level (the last one, as every parser
- * takes it) has its raw value in ret_values[i]. 0; -EBADMSG: no JSON; -ENOTSUP: JSON, but no object. */
+/* Checks the whole text. If it is an object, each keys[i] found at its top level (escapes decoded; the last one,
+ * as every parser takes it) has its raw value in ret_values[i]. 0; -EBADMSG: no JSON; -ENOTSUP: JSON, but no object. */
 int sn_json_object(const char *text, size_t len, const char *const *keys, struct sn_span *ret_values,
 		   size_t count) SN_CHECK;
 

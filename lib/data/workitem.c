@@ -118,15 +118,28 @@ int sn_workitem_check_reply(struct sn_span fei_raw, const char *reply, size_t le
 	return 0;
 }
 
+static const char SPACE[] = " \t\r\n";
+
+/* len without the white space at the end. */
+static size_t trim_end(const char *text, size_t len)
+{
+	while (len > 0 && text[len - 1] != '\0' && strchr(SPACE, text[len - 1]) != NULL)
+		len--;
+	return len;
+}
+
 int sn_workitem_add_error(const char *text, size_t len, const struct sn_error_reply *e, struct sn_buf *out)
 {
+	size_t members;
 	int r;
 
-	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL && text[len - 1] != '\0')
-		len--;
-	if (len < 2 || text[len - 1] != '}')
+	len = trim_end(text, len);
+	if (len < 2 || text[len - 1] != '}' || text[strspn(text, SPACE)] != '{')
 		return -EBADMSG;
-	if ((r = sn_buf_add(out, text, len - 1)) < 0 || (r = sn_buf_adds(out, ",\"error\":{\"class\":")) < 0 ||
+	members = trim_end(text, len - 1);
+	if ((r = sn_buf_add(out, text, len - 1)) < 0 ||
+	    (text[members - 1] != '{' && (r = sn_buf_adds(out, ",")) < 0) ||
+	    (r = sn_buf_adds(out, "\"error\":{\"class\":")) < 0 ||
 	    (r = sn_buf_add_json(out, e->class_name, strlen(e->class_name))) < 0 ||
 	    (r = sn_buf_adds(out, ",\"message\":")) < 0 ||
 	    (r = sn_buf_add_json(out, e->message, strlen(e->message))) < 0 ||

@@ -24,10 +24,10 @@ void sn_home_release(struct sn_home *h);
 char **sn_home_config_files(const struct sn_home *h, const char *participant) SN_CHECK;
 void sn_home_files_free(char **files);
 /* Merges them into *ret (initialised here; release it also after an error). A file that is missing, or boss.conf that
- * may not be read, is skipped. 0; -EINVAL after complaints to rd; -ENOENT: no such participant. */
+ * may not be read, is skipped; an unset queue becomes the participant's name. 0; -EINVAL after complaints to rd; -ENOENT: no such participant. */
 int sn_home_config(const struct sn_home *h, const char *participant, struct sn_config_reader *rd,
 		   struct sn_config *ret) SN_CHECK;
-/* Names of the participants, sorted, NULL-terminated; sn_home_files_free(). */
+/* Names of the participants (those with a config.exo), sorted, NULL-terminated; sn_home_files_free(). */
 int sn_home_participants(const struct sn_home *h, char ***ret_names) SN_CHECK;
 /* The enabled link service/skynet-NAME exists. */
 bool sn_home_enabled(const struct sn_home *h, const char *participant);

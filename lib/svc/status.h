@@ -25,9 +25,10 @@ struct sn_runit { /* supervise/status of a service directory */
 	pid_t pid;         /* 0: not running */
 	int64_t since_us;  /* of the last change of state */
 	bool want_up, paused, term_sent;
-	bool supervised;   /* a runsv holds supervise/lock */
+	bool finishing;    /* pid is ./finish, not ./run */
+	bool supervised;   /* a runsv holds supervise/lock; without one the rest is old */
 };
-/* 0; -ENOENT never supervised; -EACCES; -EINVAL. */
+/* 0; -ENOENT never supervised; -EACCES (supervise/ is 0700); -EINVAL. */
 int sn_runit_read(const char *service_dir, struct sn_runit *ret) SN_CHECK;
 
 #endif

@@ -15,5 +15,5 @@ OPT      := -O1
 HARDEN   := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 HARDENLD := -fsanitize=address,undefined
 endif
-ALLCFLAGS = -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) $(HARDEN) $(DEFS) -Ilib -MMD -MP $(CFLAGS)
+ALLCFLAGS = -std=c11 -D_GNU_SOURCE -DSN_VERSION=\"$(VERSION)\" -g $(OPT) $(WARN) $(HARDEN) $(DEFS) -Ilib -MMD -MP $(CFLAGS)
 ALLLDFLAGS = $(HARDENLD) -Wl,--as-needed -pthread $(LDFLAGS)

@@ -12,7 +12,7 @@ SCRIPTS  := $(basename $(notdir $(wildcard libexec/*.sh spool-tools/*.sh)))
 PYCFLAGS := $(shell pkg-config --cflags python3-embed 2>/dev/null | sed 's/-I/-isystem /g')
 PYLIBS   := $(shell pkg-config --libs python3-embed 2>/dev/null)
 
-LIBS_amqp-spool := -lrabbitmq -lcjson -lsqlite3 -lcrypto -linih -lev
+LIBS_amqp-spool := -lrabbitmq -lssl -lcrypto -lcjson -lsqlite3 -linih -lev
 LIBS_exo        := -lcjson -linih -lev
 LIBS_exo-python := $(PYLIBS) -lcrypto -linih -lcjson
 LIBS_default    := -lcjson -linih -lcrypto -lsqlite3

@@ -24,6 +24,7 @@ class ParticipantHandler:
             self._cancelled.set()
 
     def handle_wi(self, wid):
+        self._cancelled.clear()
         mode = wid.fields.mode
         wid.fields.seen = True  # changes made before a failure are in the reply
         if mode == "raise":
@@ -39,7 +40,6 @@ class ParticipantHandler:
             os.abort()
         elif mode == "hang":
             print("hanging")
-            self._cancelled.clear()
             self._cancelled.wait()
             raise RuntimeError("cancelled")
         else:

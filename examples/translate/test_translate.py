@@ -97,7 +97,7 @@ def test_status_and_cancel_while_it_works(handler):
 
 
 def test_the_next_workitem_is_not_cancelled(handler):
-    handler.cancel(None)
+    handler.cancel(workitem(["build failed"]))  # of the same fei, but not this one
     wid = workitem(["build failed"])
     handler.handle_wi(wid)
     assert wid.result is True

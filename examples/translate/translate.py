@@ -14,8 +14,6 @@ configured). Reply: field `translations`, phrase to text; field `unknown`, the p
 that no glossary has; result true if there were none and nobody cancelled.
 """
 
-import threading
-
 GLOSSARY = "glossary "
 
 
@@ -23,7 +21,7 @@ class ParticipantHandler:
     def __init__(self):
         self.glossaries = {}
         self.default = ""
-        self._cancelled = threading.Event()
+        self._cancelled = None
         self._done = 0
 
     def handle_lifecycle_control(self, ctrl):
@@ -40,11 +38,10 @@ class ParticipantHandler:
             raise LookupError(f"no glossary for the language {language!r}")
 
         self._done = 0
-        self._cancelled.clear()
         wid.fields.translations = {}
         wid.fields.unknown = []
         for phrase in phrases:
-            if self._cancelled.is_set():
+            if self._cancelled is wid:
                 self.log.warning("%s: cancelled after %d phrases", wid.wfid, self._done)
                 break
             self.translate(phrase, language, wid)
@@ -59,14 +56,15 @@ class ParticipantHandler:
         else:
             wid.fields.translations[phrase] = text
 
-    # These two are called on another thread, while handle_wi works on the same wid.
+    # These two are called on another thread, while handle_wi works on the very same
+    # wid; with None if it is not known which workitem is meant.
 
     def status(self, wid):
         of = len(wid.fields.phrases or []) if wid else 0
         return {"done": self._done, "of": of}
 
     def cancel(self, wid):
-        self._cancelled.set()
+        self._cancelled = wid
         return {"stopped after": self._done}
 
     def _read_config(self, config):

@@ -87,6 +87,8 @@ int sn_buf_add_json(struct sn_buf *b, const char *s, size_t len)
 void sn_buf_reset(struct sn_buf *b)
 {
 	b->len = 0;
+	if (b->data != NULL)
+		b->data[0] = '\0';
 }
 
 void sn_buf_release(struct sn_buf *b)

@@ -6,10 +6,16 @@ enum { LINE_MAX_BYTES = 2048 };
 
 static const char *const LEVELS[] = {"debug", "info", "warning", "error"};
 static enum sn_level threshold = SN_INFO;
+static void (*log_sink)(const char *line, size_t len);
 
 void sn_log_set_level(enum sn_level level)
 {
 	threshold = level;
+}
+
+void sn_log_set_sink(void (*sink)(const char *line, size_t len))
+{
+	log_sink = sink;
 }
 
 int sn_log_level_parse(const char *word, enum sn_level *ret_level)
@@ -61,6 +67,10 @@ void sn_log(enum sn_level level, const char *fmt, ...)
 	n = (size_t)snprintf(line, 32, "%s: ", LEVELS[level]);
 	n += escape(line + n, sizeof line - n - 1, text);
 	line[n++] = '\n';
+	if (log_sink != NULL) {
+		log_sink(line, n);
+		return;
+	}
 	if (write(STDERR_FILENO, line, n) < 0) {
 		/* the log is gone; there is nowhere to say so */
 	}

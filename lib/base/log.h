@@ -15,6 +15,8 @@ enum sn_level { SN_DEBUG, SN_INFO, SN_WARNING, SN_ERROR };
 void sn_log_set_level(enum sn_level level);
 /* 0, or -EINVAL for a word that is no level ("critical" counts as error). */
 int sn_log_level_parse(const char *word, enum sn_level *ret_level) SN_CHECK;
+/* Whole lines go to `sink` instead of stderr (exo: it must never wait for the log). NULL: stderr again. */
+void sn_log_set_sink(void (*sink)(const char *line, size_t len));
 void sn_log(enum sn_level level, const char *fmt, ...) SN_PRINTF(2, 3);
 
 #define sn_debug(...) sn_log(SN_DEBUG, __VA_ARGS__)

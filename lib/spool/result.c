@@ -18,7 +18,10 @@ static int create(int dir, const char *leaf)
 			return -errno;
 		fd = openat(dir, leaf, flags, 0644);
 	}
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	(void)fchmod(fd, 0644); /* user code may have set a umask with which the bridge could not read it; ours: cannot fail */
+	return fd;
 }
 
 static int write_both(int fd, const struct sn_buf *head, const void *body, size_t len)

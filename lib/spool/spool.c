@@ -4,25 +4,30 @@
 
 #include "sys/dir.h"
 
-/* The layout of docs/SPOOL.md, section 1. Parents stand before their children. */
-enum group { G_ADM, G_PARTICIPANT, G_SKYNET };
-static const struct layout {
-	const char *path;
-	mode_t mode;
-	enum group group;
-} LAYOUT[] = {
-	{".", 0751, G_ADM},		   {"open", 02750, G_ADM},
-	{"done", 02750, G_ADM},		   {"failed", 02750, G_ADM},
-	{"work", 0750, G_PARTICIPANT},	   {"work/new", 02770, G_PARTICIPANT},
-	{"work/cur", 02770, G_PARTICIPANT}, {"work/result", 0755, G_SKYNET},
-	{"work/result/tmp", 02777, G_SKYNET}, {"work/result/new", 02777, G_SKYNET},
+static const struct sn_spool_layout LAYOUT[] = {
+	{".", 0751, SN_GROUP_ADM},
+	{"open", 02750, SN_GROUP_ADM},
+	{"done", 02750, SN_GROUP_ADM},
+	{"failed", 02750, SN_GROUP_ADM},
+	{"work", 0750, SN_GROUP_PARTICIPANT},
+	{"work/new", 02770, SN_GROUP_PARTICIPANT},
+	{"work/cur", 02770, SN_GROUP_PARTICIPANT},
+	{"work/result", 0755, SN_GROUP_SKYNET},
+	{"work/result/tmp", 02777, SN_GROUP_SKYNET},
+	{"work/result/new", 02777, SN_GROUP_SKYNET},
 };
 
-static gid_t group_of(const struct sn_spool_owner *o, enum group g)
+const struct sn_spool_layout *sn_spool_layout(size_t *ret_count)
 {
-	if (g == G_ADM)
-		return o->adm;
-	return g == G_PARTICIPANT ? o->participant : o->skynet_group;
+	*ret_count = SN_COUNT(LAYOUT);
+	return LAYOUT;
+}
+
+gid_t sn_spool_group(const struct sn_spool_owner *owner, enum sn_spool_group group)
+{
+	if (group == SN_GROUP_ADM)
+		return owner->adm;
+	return group == SN_GROUP_PARTICIPANT ? owner->participant : owner->skynet_group;
 }
 
 int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_owner *owner)
@@ -42,7 +47,7 @@ int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_o
 		fd = openat(root, LAYOUT[i].path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		if (fchown(fd, owner->skynet, group_of(owner, LAYOUT[i].group)) < 0 || fchmod(fd, LAYOUT[i].mode) < 0)
+		if (fchown(fd, owner->skynet, sn_spool_group(owner, LAYOUT[i].group)) < 0 || fchmod(fd, LAYOUT[i].mode) < 0)
 			return -errno;
 	}
 	return 0;
@@ -138,6 +143,15 @@ void sn_spool_release(struct sn_spool *s)
 	}
 }
 
+/* Is the bucket kept open the one asked for, and not removed (by a clean-up of old days) meanwhile? */
+static bool is_current(const struct sn_bucket *b, const char *date, const char *leaf)
+{
+	struct stat st;
+
+	return b->fd >= 0 && strcmp(date, b->date) == 0 && strcmp(leaf, b->bucket) == 0 && fstat(b->fd, &st) == 0 &&
+	       st.st_nlink > 0;
+}
+
 /* dir/DATE/BUCKET, kept open until another is asked for. */
 static int bucket(int dir, struct sn_bucket *b, const char *name)
 {
@@ -146,7 +160,7 @@ static int bucket(int dir, struct sn_bucket *b, const char *name)
 	int fd;
 
 	sn_name_bucket(name, date, leaf);
-	if (b->fd >= 0 && strcmp(date, b->date) == 0 && strcmp(leaf, b->bucket) == 0)
+	if (is_current(b, date, leaf))
 		return b->fd;
 	day = sn_dir_make_open(dir, date, 0750);
 	if (day < 0)

@@ -27,6 +27,17 @@ struct sn_spool_owner { /* for sn_spool_make; (uid_t)-1 and (gid_t)-1 leave thin
 	gid_t skynet_group, adm, participant;
 };
 
+enum sn_spool_group { SN_GROUP_ADM, SN_GROUP_PARTICIPANT, SN_GROUP_SKYNET };
+struct sn_spool_layout { /* docs/SPOOL.md, section 1; parents stand before their children */
+	const char *path; /* below spool/NAME; the first is "." */
+	mode_t mode;
+	enum sn_spool_group group;
+};
+/* The table of directories: *ret_count rows. */
+const struct sn_spool_layout *sn_spool_layout(size_t *ret_count);
+/* The group that a row's directory belongs to; (gid_t)-1: any. */
+gid_t sn_spool_group(const struct sn_spool_owner *owner, enum sn_spool_group group);
+
 /* Creates what is missing of spool/NAME below spooldir, and sets owners and modes. 0 or -errno. */
 int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_owner *owner) SN_CHECK;
 /* Opens it. 0; -ENOENT not there; -EXDEV: its directories are not on one file system; -errno. On success

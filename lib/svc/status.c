@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
-#include "sys/lock.h"
 
 enum { STATUS_MAX = 1 << 20, RUNIT_SIZE = 20 };
 
@@ -185,6 +184,7 @@ int sn_runit_read(const char *service_dir, struct sn_runit *ret)
 {
 	SN_AUTOFREE char *path = sn_asprintf("%s/supervise", service_dir);
 	SN_AUTOFD int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* it may be a link into /run */
+	SN_AUTOFD int ok = -1;
 	struct sn_buf b = SN_BUF(256);
 	struct sn_runit read = {0};
 	int r;
@@ -197,10 +197,10 @@ int sn_runit_read(const char *service_dir, struct sn_runit *ret)
 	sn_buf_release(&b);
 	if (r < 0)
 		return r == -E2BIG ? -EINVAL : r;
-	r = sn_lock_held(dir, "lock");
-	if (r < 0)
-		return r;
-	read.supervised = r == 1;
+	ok = openat(dir, "ok", O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC); /* ENXIO: nobody reads this fifo */
+	if (ok < 0 && errno != ENXIO && errno != ENOENT)
+		return -errno;
+	read.supervised = ok >= 0;
 	*ret = read;
 	return 0;
 }

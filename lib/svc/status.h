@@ -26,7 +26,7 @@ struct sn_runit { /* supervise/status of a service directory */
 	int64_t since_us;  /* of the last change of state */
 	bool want_up, paused, term_sent;
 	bool finishing;    /* pid is ./finish, not ./run */
-	bool supervised;   /* a runsv holds supervise/lock; without one the rest is old */
+	bool supervised;   /* a runsv listens on supervise/ok; without one the rest is old */
 };
 /* 0; -ENOENT never supervised; -EACCES (supervise/ is 0700); -EINVAL. */
 int sn_runit_read(const char *service_dir, struct sn_runit *ret) SN_CHECK;

@@ -22,10 +22,18 @@ int sn_dir_open(int at, const char *path)
 
 int sn_dir_make(int at, const char *leaf, mode_t mode)
 {
+	struct stat st;
+
 	if (!sn_leaf_valid(leaf))
 		return -EINVAL;
 	if (mkdirat(at, leaf, mode & 0777) < 0)
 		return errno == EEXIST ? 0 : -errno;
+	if (fstatat(at, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	/* chmod would take an inherited setgid bit away, and one who is not in the group cannot set it again. */
+	mode |= st.st_mode & S_ISGID;
+	if ((st.st_mode & 07777) == mode)
+		return 0;
 	return fchmodat(at, leaf, mode, 0) < 0 ? -errno : 0; /* ours, made just now */
 }
 

@@ -11,7 +11,8 @@
 bool sn_leaf_valid(const char *leaf);
 /* Opens a directory by path (at: AT_FDCWD or a descriptor). The last component must not be a link. */
 int sn_dir_open(int at, const char *path) SN_CHECK;
-/* mkdir with exactly `mode` (umask aside), an existing directory is success. */
+/* mkdir with exactly `mode` (umask aside; a setgid bit that the parent hands down stays), an existing directory is
+ * success. */
 int sn_dir_make(int at, const char *leaf, mode_t mode) SN_CHECK;
 /* sn_dir_make and sn_dir_open. */
 int sn_dir_make_open(int at, const char *leaf, mode_t mode) SN_CHECK;

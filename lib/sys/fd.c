@@ -87,8 +87,10 @@ ssize_t sn_fd_recv(int sock, char *buf, size_t size, int *ret_fd, int flags)
 		char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = {.iov_base = buf, .iov_len = size - 1};
+	/* Room for one descriptor exactly: in the padding of CMSG_SPACE the kernel would install a second one. */
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-			     .msg_controllen = sizeof control};
+			     .msg_controllen = CMSG_LEN(sizeof(int))};
+	SN_AUTOFD int fd = -1;
 	struct cmsghdr *c;
 	ssize_t n;
 
@@ -97,12 +99,14 @@ ssize_t sn_fd_recv(int sock, char *buf, size_t size, int *ret_fd, int flags)
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	*ret_fd = -1;
 	c = CMSG_FIRSTHDR(&msg);
 	if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(ret_fd, CMSG_DATA(c), sizeof *ret_fd);
+		memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	if ((msg.msg_flags & MSG_TRUNC) != 0)
+		return -EMSGSIZE;
 	buf[n] = '\0';
-	return (msg.msg_flags & MSG_TRUNC) != 0 ? -EMSGSIZE : n;
+	*ret_fd = sn_fd_steal(&fd);
+	return n;
 }
 
 int sn_fd_set_cloexec(int fd, bool on)

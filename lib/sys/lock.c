@@ -5,6 +5,8 @@
 
 #include "sys/dir.h"
 
+enum { PROBE_TRIES = 5, PROBE_PAUSE_US = 2000 };
+
 int sn_lock_take(int dirfd, const char *leaf, bool wait)
 {
 	SN_AUTOFD int fd = -1;
@@ -14,8 +16,11 @@ int sn_lock_take(int dirfd, const char *leaf, bool wait)
 	fd = openat(dirfd, leaf, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
-	while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0) {
-		if (errno != EINTR)
+	for (unsigned tries = 0; flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0; tries++) {
+		/* sn_lock_held() of somebody else has the lock for microseconds. */
+		if (errno == EWOULDBLOCK && tries < PROBE_TRIES)
+			(void)usleep(PROBE_PAUSE_US); /* cut short: one more try */
+		else if (errno != EINTR)
 			return -errno;
 	}
 	return sn_fd_steal(&fd);

@@ -196,6 +196,8 @@ def _parse(body: bytes) -> dict:
         raise ValueError("a workitem is a JSON object")
     if item.get("fields") is None:
         item["fields"] = {}  # a reply without them hangs the process
+    if type(item["fields"]) is not dict:
+        raise TypeError("fields is not an object")
     return item
 
 

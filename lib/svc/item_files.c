@@ -1,0 +1,65 @@
+/* The files of one workitem, wherever it is. */
+#include "svc/items.h"
+
+#include <fcntl.h>
+
+#include "base/mem.h"
+#include "sys/dir.h"
+#include "sys/fd.h"
+
+static bool finished(const struct sn_item *item)
+{
+	return item->state == SN_ITEM_DONE || item->state == SN_ITEM_FAILED;
+}
+
+/* "DATE/BUCKET/NAME.json" below done/ or failed/, else the leaf in open/. */
+static char *relative(const struct sn_item *item, const char *suffix)
+{
+	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
+
+	if (!finished(item))
+		return sn_asprintf("%s%s", item->name, suffix);
+	sn_name_bucket(item->name, date, bucket);
+	return sn_asprintf("%s/%s/%s%s", date, bucket, item->name, suffix[0] != '\0' ? suffix : ".json");
+}
+
+char *sn_item_path(const struct sn_home *h, const struct sn_item *item, const char *suffix)
+{
+	SN_AUTOFREE char *leaf = relative(item, suffix);
+	const char *dir = finished(item) ? sn_item_state_name(item->state) : "open";
+
+	if (!finished(item) && strcmp(suffix, ".result") == 0)
+		return sn_asprintf("%s/%s/work/result/new/%s", h->spool, item->shelf->participant, item->name);
+	return sn_asprintf("%s/%s/%s/%s", h->spool, item->shelf->participant, dir, leaf);
+}
+
+int sn_item_open(const struct sn_item *item, const char *suffix)
+{
+	SN_AUTOFREE char *leaf = relative(item, suffix);
+	int dir = item->shelf->s.open, fd;
+
+	if (finished(item))
+		dir = item->state == SN_ITEM_DONE ? item->shelf->s.done : item->shelf->s.failed;
+	fd = openat(dir, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int sn_item_read(const struct sn_item *item, const char *suffix, struct sn_buf *b)
+{
+	SN_AUTOFD int fd = sn_item_open(item, suffix);
+
+	return fd < 0 ? fd : sn_fd_read_all(fd, b);
+}
+
+int sn_item_result(const struct sn_item *item, struct sn_result_file *ret)
+{
+	struct sn_spool s = item->shelf->s; /* to read from: nothing in it changes */
+	int r;
+
+	if (!finished(item))
+		return s.result < 0 ? -ENOENT : sn_result_read(&s, item->name, (uid_t)-1, ret);
+	r = sn_item_read(item, ".result", &ret->text);
+	if (r < 0)
+		return r;
+	return sn_result_parse(ret->text.data, ret->text.len, &ret->head, &ret->body_at);
+}

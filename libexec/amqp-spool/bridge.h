@@ -1,0 +1,191 @@
+/* amqp-spool, the bridge: one process per host between the broker and every participant's spool.
+ *
+ *	consumer.c   main thread: the consuming connection, one channel per participant, acks
+ *	deliver.c    main thread: a message becomes open/NAME (deliver.*), redeliveries join
+ *	results.c    main thread: result/new → publisher → retire.*
+ *	publisher.c  a thread that owns the publishing connection
+ *	disk.c       a thread for syncs and history rows
+ *	recover.c    start and reconcile
+ *
+ * Only the main thread touches spools (but for syncs), participants and items. */
+#ifndef BRIDGE_H
+#define BRIDGE_H
+
+#include <ev.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "base/base.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "data/config.h"
+#include "spool/result.h"
+#include "spool/spool.h"
+#include "svc/home.h"
+
+struct bridge;
+struct consumer;
+struct publisher;
+struct disk;
+
+enum item_state {
+	ITEM_OPEN,       /* S1–S4: with the participant */
+	ITEM_READY,      /* S5: there is a result, not yet looked at */
+	ITEM_PUBLISHING, /* S6 */
+	ITEM_WAITING,    /* S5: returned or unreadable; again at retry_at_ns */
+	ITEM_RETIRING,   /* S7: answered, but a step of retire failed; again at retry_at_ns */
+};
+
+struct item { /* an unfinished workitem: open/NAME */
+	UT_hash_handle hh; /* participant.items, by name */
+	TAILQ_ENTRY(item) pending; /* bridge.ready or bridge.waiting, by state */
+	TAILQ_ENTRY(item) unsynced_link;
+	struct participant *p;
+	char name[SN_NAME_SIZE];
+	enum item_state state;
+	char *fei;    /* raw JSON, owned; NULL until it is needed */
+	size_t fei_len;
+	char *ids;    /* "wfid\0expid", owned, with fei */
+	bool forget;
+	bool aside; /* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
+	bool synced, unsynced_listed;
+	uint64_t sync_batch;
+	uint64_t tag, epoch; /* of the delivery; epoch 0: none */
+	int64_t received_ns; /* monotonic */
+	int64_t retry_at_ns;
+	unsigned rejects, returns;
+	unsigned messages_out; /* NAME.mNNNN with the publisher */
+	bool message_due; /* one came back, or could not be sent yet: the reply waits */
+	unsigned last_message; /* the highest that was submitted */
+	uint64_t size_bytes;
+	struct sn_result_file result; /* while it is being published and retired */
+	char *log;    /* why it goes to failed/, owned; NULL: to done/ */
+};
+TAILQ_HEAD(item_list, item);
+
+enum channel_state {
+	CH_CLOSED, CH_OPENING, CH_DECLARING, CH_QOS, CH_STARTING, CH_CONSUMING, CH_CANCELLING, CH_PAUSED,
+	CH_CLOSING, CH_FAILED,
+};
+
+struct recent { /* a finished workitem, for redeliveries */
+	char prefix[SN_NAME_FIXED + 1];
+};
+
+struct channel { /* a participant's, on the consuming connection */
+	uint16_t number;
+	enum channel_state state;
+	uint64_t first_tag; /* of marks[0] */
+	unsigned char *marks; /* TAG_… of each unacked tag, in order */
+	size_t marks_len, marks_cap, due;
+	bool requeue; /* some mark is TAG_REQUEUE */
+	/* the message being put together */
+	bool in_message, redelivered;
+	uint64_t tag, body_size;
+	struct sn_buf body;
+	uint64_t body_seen;
+};
+
+struct participant {
+	TAILQ_ENTRY(participant) link;
+	struct bridge *b;
+	char *name;
+	struct sn_config config;
+	struct sn_spool spool;
+	uid_t uid; /* whose result files must be */
+	struct item *items;
+	struct channel ch;
+	int watch; /* inotify, -1 none */
+	struct recent *recent; /* a ring */
+	unsigned recent_count, recent_next;
+	bool held;   /* at `hold`: not consuming */
+	bool rescan; /* result/new is to be looked at again */
+	bool stale;  /* mark and sweep at reload */
+	char *error; /* shown in status; NULL none */
+};
+TAILQ_HEAD(participant_list, participant);
+
+enum { RECENT_MAX = 4096 };
+
+struct bridge {
+	struct ev_loop *loop;
+	struct sn_home home;
+	struct sn_config config;
+	int spooldir, rundir, libdir, lock, inotify;
+	struct participant_list participants;
+	struct item_list ready, waiting, unsynced;
+	struct sn_name_clock names;
+	struct consumer *consumer; /* NULL: brokerless */
+	struct publisher *publisher;
+	struct disk *disk;
+	uint64_t sync_batch; /* the last one asked for */
+	bool syncing;
+	bool full;     /* no room: nothing is consumed */
+	bool stopping;
+	bool status_dirty;
+	const char *publisher_state; /* as last seen */
+	int exit_code;
+	int64_t started_us;
+	int64_t stop_deadline_ns;
+	ev_timer sync_timer, reconcile_timer, retry_timer, stop_timer;
+	ev_io inotify_watch;
+	ev_async wake; /* from the publisher and the disk thread */
+	ev_prepare prepare;
+	ev_signal sigterm, sigint, sighup;
+};
+
+/* main.c */
+void bridge_stop(struct bridge *b, int exit_code);
+
+/* participants.c */
+struct participant *participant_find(struct bridge *b, const char *name);
+/* Reads the home again: adds, updates, marks removed ones stale and drops them. 0, or -EINVAL if some were bad. */
+int participants_load(struct bridge *b) SN_CHECK;
+void participant_set_error(struct participant *p, const char *fmt, ...) SN_PRINTF(2, 3);
+void participants_release(struct bridge *b);
+
+/* item.c */
+struct item *item_find(struct participant *p, const char *name);
+struct item *item_add(struct participant *p, const char *name);
+void item_remove(struct item *it); /* and free */
+/* Fills in fei, ids, forget, size from a body, or from open/NAME (body NULL). 0 or -errno. */
+int item_learn(struct item *it, const char *body, size_t len) SN_CHECK;
+void item_set_state(struct item *it, enum item_state state);
+void item_set_unsynced(struct item *it, bool on);
+
+/* deliver.c */
+enum delivered { DELIVERED_KEEP, DELIVERED_ACK, DELIVERED_NO_ROOM };
+/* A whole message. KEEP: its tag is acked later; ACK: at once, it is durable or known; NO_ROOM: it could not be stored. */
+enum delivered deliver_message(struct participant *p);
+void recent_add(struct participant *p, const char *name);
+void bridge_check_room(struct bridge *b);
+
+/* results.c */
+void results_event(struct participant *p, const char *leaf);
+void results_pump(struct bridge *b);   /* READY → publisher, as far as it takes them */
+void results_retry(struct bridge *b);  /* WAITING whose time has come */
+void results_rescan(struct participant *p);
+struct job;
+void results_job_done(struct bridge *b, struct job *j); /* takes the job */
+
+/* complete.c: an answered workitem is acked and retired */
+void item_complete(struct item *it);
+/* Turns the result into an error reply, outcome invalid; it is then sent as any other. */
+void item_fail_invalid(struct item *it, const char *why);
+void item_ack(struct item *it);
+
+/* sync.c */
+void sync_start(struct bridge *b);
+void sync_done(struct bridge *b, uint64_t batch, int error);
+void sync_arm(struct bridge *b);
+
+/* recover.c */
+int recover_participant(struct participant *p) SN_CHECK;
+void reconcile(struct bridge *b);
+
+/* status.c */
+void status_write(struct bridge *b, const char *state);
+void status_touch(struct bridge *b);
+
+#endif

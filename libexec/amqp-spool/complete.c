@@ -1,0 +1,129 @@
+/* An answered workitem: acked, retired, and written into the history. */
+#include <stdlib.h>
+
+#include "bridge.h"
+#include "consumer.h"
+#include "data/digest.h"
+#include "data/workitem.h"
+#include "disk.h"
+#include "spool/retire.h"
+#include "sys/dir.h"
+
+enum { RETIRE_RETRY_S = 5 };
+
+void item_ack(struct item *it)
+{
+	consumer_due(it->p->b->consumer, it->p, it->epoch, it->tag);
+	it->epoch = 0;
+	item_set_unsynced(it, false);
+}
+
+static void write_row(const struct item *it)
+{
+	const struct sn_result *head = &it->result.head;
+	struct sn_history_row row = {
+		.outcome = head->outcome,	  .failed = it->log != NULL,
+		.attempt = head->attempt,	  .started_us = head->started_us,
+		.finished_us = head->finished_us, .retired_us = sn_clock_real_us(),
+		.bytes = it->size_bytes,	  .reply_bytes = head->length,
+	};
+
+	(void)snprintf(row.name, sizeof row.name, "%s", it->name);
+	(void)snprintf(row.participant, sizeof row.participant, "%s", it->p->name);
+	if (it->ids != NULL) {
+		(void)snprintf(row.wfid, sizeof row.wfid, "%s", it->ids);
+		(void)snprintf(row.expid, sizeof row.expid, "%s", it->ids + strlen(it->ids) + 1);
+	}
+	disk_row(it->p->b->disk, &row);
+}
+
+static void release_hold(struct participant *p)
+{
+	if (!p->held || HASH_COUNT(p->items) >= (p->config.participant.hold + 1) / 2)
+		return;
+	p->held = false;
+	consumer_update(p->b->consumer, p);
+}
+
+void item_complete(struct item *it)
+{
+	struct participant *p = it->p;
+	const struct sn_retirement r = {
+		.name = it->name,
+		.failed = it->log != NULL,
+		.attempt = it->result.head.attempt,
+		.max_attempts = p->config.participant.max_attempts,
+		.result = it->result.text.data,
+		.result_len = it->result.text.len,
+		.log = it->log,
+	};
+	int err = sn_retire(&p->spool, &r);
+
+	item_ack(it); /* the reply is with the broker, or none is due */
+	if (err < 0 && err != -ENOENT) {
+		sn_err("participant=%s name=%s: cannot retire: %s", p->name, it->name, strerror(-err));
+		it->retry_at_ns = sn_clock_mono_ns() + (int64_t)RETIRE_RETRY_S * 1000000000;
+		item_set_state(it, ITEM_RETIRING);
+		return;
+	}
+	if (err == 0) {
+		write_row(it);
+		recent_add(p, it->name);
+	}
+	item_remove(it);
+	release_hold(p);
+}
+
+/* The error reply that stands in for what the participant should have written, as a result file. */
+static int make_invalid(struct item *it, const char *why)
+{
+	struct participant *p = it->p;
+	const struct sn_error_reply e = {.class_name = p->config.participant.error_class, .message = why};
+	struct sn_buf work = SN_BUF(p->config.participant.max_size_bytes);
+	struct sn_buf reply = SN_BUF(work.max_bytes + 65536);
+	struct sn_result head = it->result.head;
+	int r = sn_dir_read(p->spool.open, it->name, &work);
+
+	if (r == 0)
+		r = sn_workitem_add_error(work.data, work.len, &e, &reply);
+	if (r == 0) {
+		head.outcome = SN_INVALID;
+		head.send = SN_SEND_REPLY;
+		head.attempt = head.attempt > 0 ? head.attempt : 1;
+		head.length = reply.len;
+		if (head.finished_us == 0)
+			head.started_us = head.finished_us = sn_clock_real_us();
+		sn_digest_hex(reply.data, reply.len, head.sha256);
+		sn_buf_release(&it->result.text);
+		it->result.text = SN_BUF(reply.max_bytes + SN_RESULT_HEADER_MAX);
+		r = sn_result_format(&head, &it->result.text);
+		it->result.body_at = it->result.text.len;
+		it->result.head = head;
+	}
+	if (r == 0)
+		r = sn_buf_add(&it->result.text, reply.data, reply.len);
+	sn_buf_release(&work);
+	sn_buf_release(&reply);
+	return r;
+}
+
+void item_fail_invalid(struct item *it, const char *why)
+{
+	struct participant *p = it->p;
+	int r, dir = sn_spool_failed_dir(&p->spool, it->name);
+
+	sn_warn("participant=%s name=%s: %s", p->name, it->name, why);
+	if (dir >= 0 && it->result.text.len > 0) { /* what it wrote, for a person */
+		char leaf[SN_NAME_SIZE + 16];
+
+		(void)snprintf(leaf, sizeof leaf, "%s.rejected", it->name);
+		r = sn_dir_create(dir, leaf, it->result.text.data, it->result.text.len);
+		if (r < 0 && r != -EEXIST)
+			sn_warn("name=%s: cannot keep what was rejected: %s", it->name, strerror(-r));
+	}
+	free(it->log);
+	it->log = sn_asprintf("outcome: invalid\n%s\n", why);
+	r = make_invalid(it, why);
+	if (r < 0)
+		sn_err("participant=%s name=%s: cannot make an error reply: %s", p->name, it->name, strerror(-r));
+}

@@ -1,0 +1,108 @@
+#include <stdlib.h>
+
+#include "bridge.h"
+#include "data/workitem.h"
+#include "sys/dir.h"
+
+struct item *item_find(struct participant *p, const char *name)
+{
+	struct item *it;
+
+	HASH_FIND_STR(p->items, name, it);
+	return it;
+}
+
+struct item *item_add(struct participant *p, const char *name)
+{
+	struct item *it = sn_calloc(1, sizeof *it);
+
+	it->p = p;
+	memcpy(it->name, name, strlen(name) + 1);
+	it->received_ns = sn_clock_mono_ns();
+	it->result.text = SN_BUF(p->config.participant.max_size_bytes + 65536);
+	HASH_ADD_STR(p->items, name, it);
+	return it;
+}
+
+static struct item_list *list_of(struct item *it, enum item_state state)
+{
+	struct bridge *b = it->p->b;
+
+	if (state == ITEM_READY)
+		return &b->ready;
+	return state == ITEM_WAITING || state == ITEM_RETIRING ? &b->waiting : NULL;
+}
+
+void item_set_state(struct item *it, enum item_state state)
+{
+	struct item_list *from = list_of(it, it->state), *to = list_of(it, state);
+
+	if (from != NULL)
+		TAILQ_REMOVE(from, it, pending);
+	if (to != NULL)
+		TAILQ_INSERT_TAIL(to, it, pending);
+	it->state = state;
+}
+
+void item_set_unsynced(struct item *it, bool on)
+{
+	struct bridge *b = it->p->b;
+
+	if (on == it->unsynced_listed)
+		return;
+	if (on)
+		TAILQ_INSERT_TAIL(&b->unsynced, it, unsynced_link);
+	else
+		TAILQ_REMOVE(&b->unsynced, it, unsynced_link);
+	it->unsynced_listed = on;
+}
+
+void item_remove(struct item *it)
+{
+	item_set_state(it, ITEM_OPEN);
+	item_set_unsynced(it, false);
+	if (!it->aside)
+		HASH_DEL(it->p->items, it);
+	sn_result_release(&it->result);
+	free(it->fei);
+	free(it->ids);
+	free(it->log);
+	free(it);
+}
+
+static void keep(struct item *it, const struct sn_workitem *w, size_t len)
+{
+	const size_t wfid_len = strlen(w->fei.wfid), expid_len = strlen(w->fei.expid);
+
+	it->fei = sn_strndup(w->fei_raw.data, w->fei_raw.len);
+	it->fei_len = w->fei_raw.len;
+	it->forget = w->forget;
+	it->size_bytes = len;
+	it->ids = sn_malloc(wfid_len + expid_len + 2);
+	memcpy(it->ids, w->fei.wfid, wfid_len + 1);
+	memcpy(it->ids + wfid_len + 1, w->fei.expid, expid_len + 1);
+}
+
+int item_learn(struct item *it, const char *body, size_t len)
+{
+	struct sn_buf b = SN_BUF(it->p->config.participant.max_size_bytes);
+	struct sn_workitem w;
+	int r = 0;
+
+	if (it->fei != NULL)
+		return 0;
+	if (body == NULL) {
+		r = sn_dir_read(it->p->spool.open, it->name, &b);
+		body = b.data;
+		len = b.len;
+	}
+	if (r == 0) {
+		sn_workitem_read(body, len, &w);
+		if (w.kind == SN_WORKITEM_WORK)
+			keep(it, &w, len);
+		else
+			r = -EBADMSG;
+	}
+	sn_buf_release(&b);
+	return r;
+}

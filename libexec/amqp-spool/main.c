@@ -1,0 +1,372 @@
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+
+#include "bridge.h"
+#include "consumer.h"
+#include "disk.h"
+#include "publisher.h"
+#include "svc/status.h"
+#include "sys/dir.h"
+#include "sys/lock.h"
+
+enum { RECONCILE_S = 30, STOP_S = 4, FULL_RETRY_S = 5 };
+
+/* ---- events ------------------------------------------------------------ */
+
+static void on_inotify(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct bridge *b = w->data;
+	union {
+		struct inotify_event align;
+		char bytes[16384];
+	} buf;
+	ssize_t len = read(b->inotify, &buf, sizeof buf);
+
+	(void)loop;
+	(void)events;
+	for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= len;) {
+		struct inotify_event e;
+		struct participant *p;
+
+		memcpy(&e, buf.bytes + at, sizeof e);
+		TAILQ_FOREACH(p, &b->participants, link) {
+			if ((e.mask & IN_Q_OVERFLOW) != 0)
+				p->rescan = true;
+			else if (p->watch == e.wd && e.len > 0)
+				results_event(p, buf.bytes + at + sizeof e);
+		}
+		at += (ssize_t)sizeof e + e.len;
+	}
+}
+
+/* Something came back from the publisher or the disk. */
+static void collect(struct bridge *b)
+{
+	struct sync_request *s;
+	struct job_list jobs;
+	struct job *j;
+
+	while ((s = disk_collect(b->disk)) != NULL) {
+		sync_done(b, s->batch, s->error);
+		sync_request_free(s);
+	}
+	if (b->publisher == NULL)
+		return;
+	publisher_collect(b->publisher, &jobs);
+	while ((j = STAILQ_FIRST(&jobs)) != NULL) {
+		STAILQ_REMOVE_HEAD(&jobs, link);
+		results_job_done(b, j);
+	}
+	publisher_retired(b->publisher);
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *w, int events)
+{
+	struct bridge *b = w->data;
+
+	(void)loop;
+	(void)events;
+	collect(b);
+	b->status_dirty = b->status_dirty || b->publisher_state != (b->publisher != NULL ? publisher_state(b->publisher) : NULL);
+	if (b->publisher != NULL)
+		b->publisher_state = publisher_state(b->publisher);
+}
+
+/* Once per turn of the loop, before it sleeps. */
+static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
+{
+	struct bridge *b = w->data;
+
+	(void)events;
+	collect(b);
+	results_pump(b);
+	if (b->status_dirty)
+		status_write(b, NULL);
+	if (b->stopping && (b->publisher == NULL || publisher_pending(b->publisher) == 0 ||
+			    sn_clock_mono_ns() > b->stop_deadline_ns))
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_sync_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	sync_start(w->data);
+}
+
+static void on_reconcile(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	reconcile(w->data);
+}
+
+static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	results_retry(w->data);
+}
+
+static void on_stop_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)w;
+	(void)events;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+void bridge_stop(struct bridge *b, int exit_code)
+{
+	if (b->stopping)
+		return;
+	b->stopping = true;
+	b->exit_code = exit_code;
+	b->stop_deadline_ns = sn_clock_mono_ns() + (int64_t)STOP_S * 1000000000;
+	if (b->consumer != NULL)
+		consumer_quiesce(b->consumer);
+	ev_timer_set(&b->stop_timer, STOP_S, 0.);
+	ev_timer_start(b->loop, &b->stop_timer);
+	status_touch(b);
+}
+
+static void on_stop_signal(struct ev_loop *loop, ev_signal *w, int events)
+{
+	(void)loop;
+	(void)events;
+	sn_info("signal %d: stopping", w->signum);
+	bridge_stop(w->data, SN_EXIT_OK);
+}
+
+static bool same_broker(const struct sn_config *x, const struct sn_config *y)
+{
+	return strcmp(x->boss.host, y->boss.host) == 0 && strcmp(x->boss.vhost, y->boss.vhost) == 0 &&
+	       strcmp(x->boss.user, y->boss.user) == 0 && strcmp(x->boss.password, y->boss.password) == 0 &&
+	       strcmp(x->boss.password_file, y->boss.password_file) == 0 && strcmp(x->boss.ca, y->boss.ca) == 0 &&
+	       strcmp(x->boss.cert, y->boss.cert) == 0 && strcmp(x->boss.key, y->boss.key) == 0 &&
+	       x->boss.tls == y->boss.tls && x->boss.tls_verify == y->boss.tls_verify &&
+	       x->boss.heartbeat_s == y->boss.heartbeat_s;
+}
+
+static void on_reload(struct ev_loop *loop, ev_signal *w, int events)
+{
+	struct bridge *b = w->data;
+	struct sn_config_reader rd = {0};
+	struct sn_config config;
+	int r = sn_home_config(&b->home, NULL, &rd, &config);
+	bool anew;
+
+	(void)loop;
+	(void)events;
+	if (r < 0) {
+		sn_err("HUP: bad configuration, the former one stays");
+		sn_config_release(&config);
+		return;
+	}
+	anew = !same_broker(&b->config, &config);
+	if ((b->consumer == NULL) != (strcmp(config.boss.host, "none") == 0)) {
+		sn_info("HUP: the broker was %s: starting again", b->consumer == NULL ? "added" : "removed");
+		sn_config_release(&config);
+		bridge_stop(b, SN_EXIT_OK); /* runsv starts us again at once */
+		return;
+	}
+	sn_config_release(&b->config);
+	b->config = config;
+	sn_log_set_level(config.skynet.log_level);
+	r = participants_load(b);
+	sn_info("HUP: configuration read%s", r < 0 ? ", with errors" : "");
+	if (anew && b->consumer != NULL) {
+		consumer_reconnect(b->consumer, "the configuration changed");
+		publisher_reconnect(b->publisher);
+	}
+}
+
+/* ---- life -------------------------------------------------------------- */
+
+static int open_dirs(struct bridge *b)
+{
+	int run = sn_dir_open(AT_FDCWD, b->home.run);
+
+	b->spooldir = sn_dir_open(AT_FDCWD, b->home.spool);
+	b->libdir = sn_dir_open(AT_FDCWD, b->home.lib);
+	b->rundir = run < 0 ? run : sn_dir_make_open(run, "amqp-spool", 0755);
+	if (run >= 0)
+		(void)close(run); /* a directory */
+	if (b->spooldir < 0 || b->libdir < 0 || b->rundir < 0) {
+		sn_err("cannot open %s, %s or %s: %s", b->home.spool, b->home.lib, b->home.run, strerror(errno));
+		return -ENOENT;
+	}
+	return 0;
+}
+
+static int take_lock(struct bridge *b)
+{
+	b->lock = sn_lock_take(b->rundir, "lock", false);
+	if (b->lock == -EWOULDBLOCK) {
+		sn_warn("another amqp-spool works on %s: waiting for its end", b->home.spool);
+		b->lock = sn_lock_take(b->rundir, "lock", true);
+	}
+	return b->lock < 0 ? b->lock : 0;
+}
+
+static void add_signal(struct bridge *b, ev_signal *w, int signum, void (*cb)(struct ev_loop *, ev_signal *, int))
+{
+	ev_signal_init(w, cb, signum);
+	w->data = b;
+	ev_signal_start(b->loop, w);
+}
+
+static void add_watchers(struct bridge *b)
+{
+	ev_io_init(&b->inotify_watch, on_inotify, b->inotify, EV_READ);
+	ev_async_init(&b->wake, on_wake);
+	ev_prepare_init(&b->prepare, on_prepare);
+	ev_init(&b->sync_timer, on_sync_timer);
+	ev_init(&b->retry_timer, on_retry);
+	ev_init(&b->stop_timer, on_stop_timer);
+	ev_timer_init(&b->reconcile_timer, on_reconcile, RECONCILE_S, RECONCILE_S);
+	b->inotify_watch.data = b->wake.data = b->prepare.data = b->sync_timer.data = b->retry_timer.data =
+		b->stop_timer.data = b->reconcile_timer.data = b;
+	ev_io_start(b->loop, &b->inotify_watch);
+	ev_async_start(b->loop, &b->wake);
+	ev_prepare_start(b->loop, &b->prepare);
+	ev_timer_start(b->loop, &b->reconcile_timer);
+	add_signal(b, &b->sigterm, SIGTERM, on_stop_signal);
+	add_signal(b, &b->sigint, SIGINT, on_stop_signal);
+	add_signal(b, &b->sighup, SIGHUP, on_reload);
+}
+
+static int start(struct bridge *b)
+{
+	int r;
+
+	b->started_us = sn_clock_real_us();
+	TAILQ_INIT(&b->participants);
+	TAILQ_INIT(&b->ready);
+	TAILQ_INIT(&b->waiting);
+	TAILQ_INIT(&b->unsynced);
+	b->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	b->loop = ev_default_loop(EVFLAG_NOSIGMASK);
+	if (b->inotify < 0 || b->loop == NULL)
+		return -errno;
+	add_watchers(b);
+	b->disk = disk_new(b);
+	if (b->disk == NULL)
+		return -ENOMEM;
+	status_write(b, "starting");
+	r = participants_load(b);
+	if (r < 0 && r != -EINVAL)
+		sn_err("cannot read the participants: %s", strerror(-r));
+	if (strcmp(b->config.boss.host, "none") != 0) {
+		b->publisher = publisher_new(b);
+		if (b->publisher == NULL)
+			return -EINVAL;
+		b->consumer = consumer_new(b);
+		bridge_check_room(b);
+		consumer_reconnect(b->consumer, "start");
+	}
+	status_touch(b);
+	return 0;
+}
+
+static void finish(struct bridge *b)
+{
+	collect(b);
+	consumer_free(b->consumer);
+	publisher_free(b->publisher, 1.0);
+	disk_free(b->disk);
+	status_write(b, "down");
+}
+
+static void config_error(struct bridge *b, const char *why)
+{
+	struct sn_status s = {.since_us = sn_clock_real_us(), .pid = getpid(), .code = SN_EXIT_CONFIG};
+
+	s.state = sn_strdup("config-error");
+	s.reason = sn_strdup(why);
+	if (sn_status_write(b->rundir, &s) < 0)
+		sn_warn("cannot write run/amqp-spool/status");
+	sn_status_release(&s);
+}
+
+static const char HELP[] =
+	"Usage: amqp-spool [--home DIR]\n"
+	"The bridge between the broker and the spools of a host's participants; run by runsv as skynet-amqp-spool.\n"
+	"\n"
+	"      --home DIR   the home (default: SKYNET_HOME, else the system home)\n"
+	"      --help\n"
+	"      --version\n"
+	"\n"
+	"Signals: HUP reads the configuration again; TERM and INT end it within 5 s.\n"
+	"Exit status: 0; 64 usage; 78 configuration; 111 temporary. See amqp-spool(8).\n";
+
+static int parse_options(int argc, char **argv, const char **ret_home)
+{
+	static const struct option LONG[] = {{"home", required_argument, NULL, 'H'},
+					     {"help", no_argument, NULL, 'h'},
+					     {"version", no_argument, NULL, 'V'},
+					     {NULL, 0, NULL, 0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", LONG, NULL)) != -1) {
+		if (c == 'H') {
+			*ret_home = optarg;
+		} else if (c == 'h' || c == 'V') {
+			(void)fputs(c == 'h' ? HELP : "amqp-spool " SN_VERSION "\n", stdout);
+			return -1;
+		} else {
+			return SN_EXIT_USAGE;
+		}
+	}
+	if (optind < argc)
+		(void)fprintf(stderr, "amqp-spool: unexpected argument '%s'\n", argv[optind]);
+	return optind < argc ? SN_EXIT_USAGE : 0;
+}
+
+static int run(struct bridge *b)
+{
+	struct sn_config_reader rd = {0};
+	int r;
+
+	if (open_dirs(b) < 0)
+		return SN_EXIT_CONFIG;
+	r = sn_home_config(&b->home, NULL, &rd, &b->config);
+	if (r < 0) {
+		config_error(b, "bad configuration, see the log");
+		return SN_EXIT_CONFIG;
+	}
+	sn_log_set_level(b->config.skynet.log_level);
+	r = take_lock(b);
+	if (r == 0)
+		r = start(b);
+	if (r < 0) {
+		sn_err("cannot start: %s", strerror(-r));
+		config_error(b, "cannot start, see the log");
+		return r == -EINVAL ? SN_EXIT_CONFIG : SN_EXIT_TEMPORARY;
+	}
+	ev_run(b->loop, 0);
+	finish(b);
+	return b->exit_code;
+}
+
+int main(int argc, char **argv)
+{
+	struct bridge b = {0};
+	const char *home = NULL;
+	int r = parse_options(argc, argv, &home);
+
+	if (r != 0)
+		return r < 0 ? SN_EXIT_OK : r;
+	(void)signal(SIGPIPE, SIG_IGN); /* errors are seen where they happen */
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a runsv that was killed starts another one beside us otherwise */
+	umask(022);
+	r = sn_home_init(&b.home, home);
+	if (r < 0) {
+		sn_err("no home %s: %s", home != NULL ? home : "", strerror(-r));
+		return SN_EXIT_CONFIG;
+	}
+	return run(&b);
+}

@@ -1,0 +1,195 @@
+/* Which participants there are: read from the home, at start and on HUP. */
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+
+#include "bridge.h"
+#include "consumer.h"
+#include "tags.h"
+
+struct participant *participant_find(struct bridge *b, const char *name)
+{
+	struct participant *p;
+
+	TAILQ_FOREACH(p, &b->participants, link) {
+		if (strcmp(p->name, name) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+void participant_set_error(struct participant *p, const char *fmt, ...)
+{
+	va_list ap;
+	char *text = NULL;
+
+	if (fmt != NULL) {
+		va_start(ap, fmt);
+		if (vasprintf(&text, fmt, ap) < 0)
+			text = NULL;
+		va_end(ap);
+	}
+	free(p->error);
+	p->error = text;
+	status_touch(p->b);
+}
+
+static void participant_free(struct participant *p)
+{
+	struct bridge *b = p->b;
+	struct item *it, *next;
+
+	consumer_drop(b->consumer, p);
+	if (p->watch >= 0)
+		(void)inotify_rm_watch(b->inotify, p->watch);
+	for (it = TAILQ_FIRST(&b->unsynced); it != NULL; it = next) {
+		next = TAILQ_NEXT(it, unsynced_link);
+		if (it->p == p && it->aside)
+			item_remove(it);
+	}
+	HASH_ITER(hh, p->items, it, next)
+		item_remove(it);
+	tags_clear(&p->ch);
+	sn_buf_release(&p->ch.body);
+	sn_spool_release(&p->spool);
+	sn_config_release(&p->config);
+	TAILQ_REMOVE(&b->participants, p, link);
+	free(p->recent);
+	free(p->error);
+	free(p->name);
+	free(p);
+}
+
+/* Whose result files must be: the uid that runs the code. */
+static int find_uid(const struct bridge *b, const struct sn_config *c, uid_t *ret)
+{
+	const struct passwd *pw;
+
+	*ret = geteuid();
+	if (!b->home.system)
+		return 0;
+	pw = c->participant.user[0] != '\0' ? getpwnam(c->participant.user) : NULL;
+	if (pw == NULL)
+		return -ENOENT;
+	*ret = pw->pw_uid;
+	return 0;
+}
+
+static int open_spool(struct participant *p)
+{
+	const struct sn_spool_owner nobody = {(uid_t)-1, (gid_t)-1, (gid_t)-1, (gid_t)-1};
+	struct bridge *b = p->b;
+	int r = sn_spool_open(&p->spool, b->spooldir, p->name, SN_SPOOL_BRIDGE);
+	char path[64];
+
+	if (r == -ENOENT && !b->home.system) { /* removed by hand; in the system home root must make it */
+		r = sn_spool_make(b->spooldir, p->name, &nobody);
+		if (r == 0)
+			r = sn_spool_open(&p->spool, b->spooldir, p->name, SN_SPOOL_BRIDGE);
+	}
+	if (r < 0)
+		return r;
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", p->spool.result);
+	p->watch = inotify_add_watch(b->inotify, path, IN_MOVED_TO | IN_CREATE | IN_ONLYDIR);
+	if (p->watch < 0)
+		sn_warn("participant=%s: no inotify watch (%s): results are seen every 30 s", p->name, strerror(errno));
+	return recover_participant(p);
+}
+
+static int add(struct bridge *b, const char *name, struct sn_config *config)
+{
+	struct participant *p = sn_calloc(1, sizeof *p);
+	int r;
+
+	p->b = b;
+	p->name = sn_strdup(name);
+	p->config = *config;
+	p->watch = -1;
+	p->ch.body = SN_BUF(config->participant.max_size_bytes);
+	TAILQ_INSERT_TAIL(&b->participants, p, link);
+	r = find_uid(b, config, &p->uid);
+	if (r == 0)
+		r = open_spool(p);
+	if (r < 0) {
+		sn_err("participant=%s: cannot use its spool or user: %s", name, strerror(-r));
+		participant_free(p);
+		return r;
+	}
+	sn_info("participant=%s queue=%s open=%u", name, p->config.participant.queue, HASH_COUNT(p->items));
+	p->held = HASH_COUNT(p->items) >= p->config.participant.hold;
+	consumer_update(b->consumer, p);
+	return 0;
+}
+
+static void update(struct participant *p, struct sn_config *config)
+{
+	struct bridge *b = p->b;
+	const bool anew = strcmp(p->config.participant.queue, config->participant.queue) != 0 ||
+			  p->config.participant.prefetch != config->participant.prefetch;
+
+	sn_config_release(&p->config);
+	p->config = *config;
+	p->stale = false;
+	if (find_uid(b, &p->config, &p->uid) < 0)
+		participant_set_error(p, "no such user: %s", p->config.participant.user);
+	if (anew)
+		consumer_drop(b->consumer, p); /* its channel is opened again when it is closed */
+	p->held = HASH_COUNT(p->items) >= p->config.participant.hold;
+	if (!anew)
+		consumer_update(b->consumer, p);
+}
+
+static int load_one(struct bridge *b, const char *name)
+{
+	struct participant *p = participant_find(b, name);
+	struct sn_config_reader rd = {0};
+	struct sn_config config;
+	int r = sn_home_config(&b->home, name, &rd, &config);
+
+	if (r < 0) {
+		sn_err("participant=%s: bad configuration%s", name, p != NULL ? ", the former one stays" : "");
+		if (p != NULL)
+			p->stale = false;
+		sn_config_release(&config);
+		return r;
+	}
+	if (p == NULL)
+		return add(b, name, &config);
+	update(p, &config);
+	return 0;
+}
+
+int participants_load(struct bridge *b)
+{
+	struct participant *p, *next;
+	char **names;
+	int r = sn_home_participants(&b->home, &names), bad = 0;
+
+	if (r < 0)
+		return r;
+	TAILQ_FOREACH(p, &b->participants, link)
+		p->stale = true;
+	for (size_t i = 0; names[i] != NULL; i++)
+		bad += load_one(b, names[i]) < 0;
+	sn_home_files_free(names);
+	for (p = TAILQ_FIRST(&b->participants); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (!p->stale)
+			continue;
+		sn_info("participant=%s: gone", p->name);
+		participant_free(p);
+	}
+	status_touch(b);
+	return bad > 0 ? -EINVAL : 0;
+}
+
+void participants_release(struct bridge *b)
+{
+	struct participant *p;
+
+	while ((p = TAILQ_FIRST(&b->participants)) != NULL) {
+		p->stale = true;
+		participant_free(p);
+	}
+}

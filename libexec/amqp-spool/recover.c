@@ -1,0 +1,185 @@
+/* Start and reconcile: docs/SPOOL.md, section 5. */
+#include "spool/recover.h"
+
+#include <stdlib.h>
+#include <fcntl.h>
+
+#include "bridge.h"
+#include "consumer.h"
+#include "spool/retire.h"
+#include "sys/dir.h"
+
+enum { YOUNG_S = 5 };
+
+/* ---- start ------------------------------------------------------------- */
+
+static void damaged(struct participant *p, const char *name, unsigned links)
+{
+	const struct sn_retirement r = {.name = name, .failed = true, .max_attempts = p->config.participant.max_attempts,
+					.log = "damaged: the file is not what its name's digest says\n"};
+	int err;
+
+	if (links <= 1) { /* cut short while it was written: never acked, the broker sends it again */
+		err = sn_dir_unlink(p->spool.open, name);
+		sn_info("participant=%s name=%s: cut short, removed", p->name, name);
+	} else {
+		err = sn_retire(&p->spool, &r);
+		sn_err("participant=%s name=%s: damaged, moved to failed/", p->name, name);
+	}
+	if (err < 0)
+		sn_err("participant=%s name=%s: %s", p->name, name, strerror(-err));
+}
+
+static int look_at_open(void *arg, const char *name)
+{
+	struct participant *p = arg;
+	unsigned links = 0;
+	int r;
+
+	if (!sn_name_valid(name))
+		return 0; /* NAME.hold, or not ours */
+	sn_name_clock_seed(&p->b->names, name);
+	r = sn_recover_check(&p->spool, name, &links);
+	if (r == -EBADMSG || r == -EMLINK)
+		damaged(p, name, links);
+	else if (r == 0)
+		item_add(p, name)->synced = true; /* by the one syncfs before anything is consumed */
+	else if (r != -ENOENT)
+		sn_err("participant=%s name=%s: %s", p->name, name, strerror(-r));
+	return 0;
+}
+
+struct newest { /* the two greatest names of a directory */
+	char name[2][256];
+};
+
+static int keep_newest(void *arg, const char *name)
+{
+	struct newest *n = arg;
+
+	if (strlen(name) >= sizeof n->name[0] || strcmp(name, n->name[1]) <= 0)
+		return 0;
+	if (strcmp(name, n->name[0]) > 0) {
+		memcpy(n->name[1], n->name[0], sizeof n->name[0]);
+		(void)snprintf(n->name[0], sizeof n->name[0], "%s", name);
+	} else {
+		(void)snprintf(n->name[1], sizeof n->name[1], "%s", name);
+	}
+	return 0;
+}
+
+static int seed_recent(void *arg, const char *leaf)
+{
+	struct participant *p = arg;
+	char name[SN_NAME_SIZE];
+	const char *dot = strstr(leaf, ".json");
+
+	if (dot == NULL || (size_t)(dot - leaf) > SN_NAME_MAX)
+		return 0;
+	memcpy(name, leaf, (size_t)(dot - leaf));
+	name[dot - leaf] = '\0';
+	if (!sn_name_valid(name))
+		return 0;
+	sn_name_clock_seed(&p->b->names, name);
+	recent_add(p, name);
+	return 0;
+}
+
+/* What the two newest buckets of the newest two days name was finished a moment ago. */
+static void seed_from(struct participant *p, int dir)
+{
+	struct newest days = {0};
+
+	if (sn_dir_each(dir, keep_newest, &days) < 0)
+		return;
+	for (int d = 1; d >= 0; d--) {
+		SN_AUTOFD int day = days.name[d][0] != '\0' ? sn_dir_open(dir, days.name[d]) : -1;
+		struct newest buckets = {0};
+
+		if (day < 0 || sn_dir_each(day, keep_newest, &buckets) < 0)
+			continue;
+		for (int i = 1; i >= 0; i--) {
+			SN_AUTOFD int bucket = buckets.name[i][0] != '\0' ? sn_dir_open(day, buckets.name[i]) : -1;
+
+			if (bucket >= 0 && sn_dir_each(bucket, seed_recent, p) < 0)
+				sn_debug("participant=%s: cannot list a bucket", p->name);
+		}
+	}
+}
+
+int recover_participant(struct participant *p)
+{
+	int r = sn_dir_each(p->spool.open, look_at_open, p);
+	struct item *it, *next;
+
+	if (r < 0)
+		return r;
+	seed_from(p, p->spool.failed);
+	seed_from(p, p->spool.done);
+	/* What a former bridge left may never have been synced. */
+	if (HASH_COUNT(p->items) > 0 && p->b->config.skynet.sync != SN_SYNC_NONE &&
+	    (syncfs(p->b->spooldir) < 0 || fsync(p->spool.open) < 0))
+		return -errno;
+	results_rescan(p);
+	HASH_ITER(hh, p->items, it, next) {
+		if (it->state == ITEM_OPEN && sn_recover_link(&p->spool, it->name, p->config.participant.max_attempts) < 0)
+			sn_warn("participant=%s name=%s: cannot link into new/", p->name, it->name);
+	}
+	return 0;
+}
+
+/* ---- reconcile --------------------------------------------------------- */
+
+static int reconcile_one(void *arg, const char *name)
+{
+	struct participant *p = arg;
+	struct item *it;
+	int r;
+
+	if (!sn_name_valid(name))
+		return 0;
+	it = item_find(p, name);
+	if (it == NULL) {
+		it = item_add(p, name); /* `skynet put` */
+		it->synced = true;      /* it has no delivery to ack */
+	} else if (it->state != ITEM_OPEN || it->received_ns + (int64_t)YOUNG_S * 1000000000 > sn_clock_mono_ns()) {
+		return 0;
+	}
+	r = sn_recover_link(&p->spool, name, p->config.participant.max_attempts);
+	if (r > 0)
+		sn_warn("participant=%s name=%s: was nowhere, linked into new/ again", p->name, name);
+	else if (r < 0)
+		sn_warn("participant=%s name=%s: cannot link into new/: %s", p->name, name, strerror(-r));
+	return 0;
+}
+
+/* Workitems whose ledger somebody removed by hand. */
+static void forget_gone(struct participant *p)
+{
+	struct item *it, *next;
+
+	HASH_ITER(hh, p->items, it, next) {
+		if (it->state == ITEM_OPEN && faccessat(p->spool.open, it->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+		    errno == ENOENT) {
+			sn_warn("participant=%s name=%s: removed from open/ by hand", p->name, it->name);
+			item_ack(it);
+			item_remove(it);
+		}
+	}
+}
+
+void reconcile(struct bridge *b)
+{
+	struct participant *p;
+
+	bridge_check_room(b);
+	TAILQ_FOREACH(p, &b->participants, link) {
+		int r = sn_dir_each(p->spool.open, reconcile_one, p);
+
+		if (r < 0)
+			participant_set_error(p, "cannot list open/: %s", strerror(-r));
+		forget_gone(p);
+		results_rescan(p);
+		consumer_update(b->consumer, p);
+	}
+}

@@ -1,0 +1,16 @@
+/* Results that are not what they should be (docs/SPOOL.md, section 6), and the words for NAME.log. */
+#ifndef REJECT_H
+#define REJECT_H
+
+#include "bridge.h"
+
+/* A result that cannot be read, or is damaged: the workitem waits in new/ again; after max_attempts an error reply. */
+void reject_result(struct item *it, int error);
+/* A result without a workitem: of a retirement that was cut short, or for a person. */
+void reject_orphan(struct participant *p, const char *name);
+/* An entry of result/new that has no business there: unlinked, or moved out of the way. */
+void reject_entry(struct participant *p, const char *leaf);
+/* For a result that goes to failed/ (crash, timeout, invalid): text for NAME.log, owned by the caller. NULL: it does not. */
+char *reject_log(const struct item *it) SN_CHECK;
+
+#endif

@@ -1,0 +1,63 @@
+#include "svc/status.h"
+
+#include "bridge.h"
+#include "consumer.h"
+#include "publisher.h"
+
+void status_touch(struct bridge *b)
+{
+	b->status_dirty = true;
+}
+
+static const char *participant_state(const struct bridge *b, const struct participant *p)
+{
+	if (p->held)
+		return "held";
+	if (b->full)
+		return "full";
+	if (b->consumer == NULL)
+		return "brokerless";
+	return p->ch.state == CH_CONSUMING ? "consuming" : "declaring";
+}
+
+static const char *bridge_state(struct bridge *b, const char **ret_where)
+{
+	const char *replies;
+
+	*ret_where = "";
+	if (b->stopping)
+		return "stopping";
+	if (b->consumer == NULL)
+		return "brokerless";
+	if (!consumer_connected(b->consumer, ret_where) || b->publisher == NULL)
+		return "connecting";
+	replies = publisher_state(b->publisher);
+	return strcmp(replies, "resolving") == 0 ? "connecting" : replies;
+}
+
+void status_write(struct bridge *b, const char *state)
+{
+	struct sn_buf extra = SN_BUF(1 << 20);
+	const char *where = "", *now = bridge_state(b, &where);
+	struct sn_status s = {.pid = getpid(), .since_us = b->started_us, .code = b->exit_code};
+	struct participant *p;
+	int r = 0;
+
+	TAILQ_FOREACH(p, &b->participants, link) {
+		if (r == 0 && p->ch.state == CH_FAILED && p->error != NULL)
+			r = sn_buf_addf(&extra, "participant.%s: error %s\n", p->name, p->error);
+		else if (r == 0)
+			r = sn_buf_addf(&extra, "participant.%s: %s\n", p->name, participant_state(b, p));
+	}
+	s.state = sn_strdup(state != NULL ? state : now);
+	s.broker = sn_strdup(where);
+	s.extra = extra.data;
+	s.reason = b->full ? sn_strdup("no room in the spool: nothing is taken from the broker") : NULL;
+	r = sn_status_write(b->rundir, &s);
+	if (r < 0)
+		sn_warn("cannot write run/amqp-spool/status: %s", strerror(-r));
+	b->status_dirty = false;
+	s.extra = NULL;
+	sn_buf_release(&extra);
+	sn_status_release(&s);
+}

@@ -1,0 +1,249 @@
+/* The embedded interpreter, and the calls into SkyNET._runtime.Worker. */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <limits.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "worker.h"
+
+static struct {
+	PyObject *worker, *run, *control; /* the Worker and its bound methods */
+	PyThreadState *main_state;
+} py;
+
+static int set_str(PyConfig *c, wchar_t **field, const char *text)
+{
+	PyStatus s = PyConfig_SetBytesString(c, field, text);
+
+	return PyStatus_Exception(s) ? -ENOMEM : 0;
+}
+
+static int fill_config(PyConfig *c)
+{
+	int r;
+
+	PyConfig_InitPythonConfig(c);
+	c->parse_argv = 0;
+	c->install_signal_handlers = 0;
+	c->faulthandler = 1;      /* where a crash happened, in the log and in the crash report */
+	c->pathconfig_warnings = 0;
+	r = set_str(c, &c->program_name, "/usr/bin/python3"); /* sys.executable: what multiprocessing starts */
+	if (r == 0)
+		r = set_str(c, &c->executable, "/usr/bin/python3");
+	return r;
+}
+
+static int add_path(void)
+{
+	char self[PATH_MAX], dir[PATH_MAX + 16];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	PyObject *path = PySys_GetObject("path"), *entry; /* borrowed */
+	char *slash;
+	int r = -1;
+
+	if (n < 0 || path == NULL)
+		return -EIO;
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	(void)snprintf(dir, sizeof dir, "%.*s/python", (int)(slash - self), self); /* fits */
+	if (access(dir, X_OK) < 0)
+		return 0; /* installed where Python looks by itself */
+	entry = PyUnicode_DecodeFSDefault(dir);
+	if (entry != NULL)
+		r = PyList_Insert(path, 0, entry);
+	Py_XDECREF(entry);
+	return r < 0 ? -ENOMEM : 0;
+}
+
+int python_start(void)
+{
+	PyPreConfig pre;
+	PyConfig config;
+	PyStatus s;
+	int r;
+
+	PyPreConfig_InitPythonConfig(&pre);
+	pre.parse_argv = 0;
+	pre.utf8_mode = 1;
+	s = Py_PreInitialize(&pre);
+	if (PyStatus_Exception(s)) {
+		sn_err("Python: %s", s.err_msg != NULL ? s.err_msg : "cannot be prepared");
+		return -EIO;
+	}
+	r = fill_config(&config);
+	if (r == 0) {
+		s = Py_InitializeFromConfig(&config);
+		if (PyStatus_Exception(s)) {
+			sn_err("Python: %s", s.err_msg != NULL ? s.err_msg : "cannot be started");
+			r = -EIO;
+		}
+	}
+	PyConfig_Clear(&config);
+	if (r == 0)
+		r = add_path();
+	if (r == 0)
+		py.main_state = PyEval_SaveThread();
+	return r;
+}
+
+/* The list of configuration files, for configparser. */
+static PyObject *config_files(const struct worker *w)
+{
+	char **files = sn_home_config_files(&w->home, w->name);
+	PyObject *list = PyList_New(0);
+
+	for (size_t i = 0; list != NULL && files[i] != NULL; i++) {
+		PyObject *name = PyUnicode_DecodeFSDefault(files[i]);
+
+		if (name == NULL || PyList_Append(list, name) < 0)
+			Py_CLEAR(list);
+		Py_XDECREF(name);
+	}
+	sn_home_files_free(files);
+	return list;
+}
+
+static PyObject *new_worker(const struct worker *w)
+{
+	SN_AUTOFREE char *code = w->config.participant.code[0] == '/'
+					 ? sn_strdup(w->config.participant.code)
+					 : sn_asprintf("%s/skynet-%s/%s", w->home.sv, w->name,
+						       w->config.participant.code);
+	PyObject *module = PyImport_ImportModule("SkyNET._runtime"), *files, *emit, *made = NULL;
+
+	if (module == NULL)
+		return NULL;
+	files = config_files(w);
+	emit = emit_function();
+	if (files != NULL && emit != NULL)
+		made = PyObject_CallMethod(module, "Worker", "sNOOs", w->name, PyUnicode_DecodeFSDefault(code), files,
+					   emit, w->config.participant.exo_class);
+	Py_XDECREF(files);
+	Py_XDECREF(emit);
+	Py_DECREF(module);
+	return made;
+}
+
+/* "Class: text" as the last line of a traceback has it; the traceback itself goes to stderr. */
+static void explain(char *ret_why, size_t size)
+{
+	PyObject *type, *value, *tb, *text;
+	const char *name, *s = NULL;
+
+	PyErr_Fetch(&type, &value, &tb);
+	PyErr_NormalizeException(&type, &value, &tb);
+	text = value != NULL ? PyObject_Str(value) : NULL;
+	if (text != NULL)
+		s = PyUnicode_AsUTF8(text);
+	if (s == NULL)
+		PyErr_Clear();
+	name = type != NULL ? ((PyTypeObject *)type)->tp_name : "error";
+	(void)snprintf(ret_why, size, "%s%s%s", name, s != NULL && *s != '\0' ? ": " : "", s != NULL ? s : "");
+	for (char *p = ret_why; *p != '\0'; p++) {
+		if (*p == '\n')
+			*p = ' ';
+	}
+	Py_XDECREF(text);
+	if (tb != NULL && value != NULL)
+		(void)PyException_SetTraceback(value, tb);
+	PyErr_Display(type, value, tb); /* PyErr_Print would end the process for a SystemExit */
+	Py_XDECREF(type);
+	Py_XDECREF(value);
+	Py_XDECREF(tb);
+}
+
+int python_load(struct worker *w, char *ret_why, size_t size)
+{
+	PyObject *done = NULL;
+
+	PyEval_RestoreThread(py.main_state);
+	py.worker = new_worker(w);
+	if (py.worker != NULL)
+		done = PyObject_CallMethod(py.worker, "load", NULL);
+	if (w->forked)
+		_exit(0);
+	if (done != NULL) {
+		py.run = PyObject_GetAttrString(py.worker, "run");
+		py.control = PyObject_GetAttrString(py.worker, "control");
+	}
+	Py_XDECREF(done);
+	if (PyErr_Occurred() != NULL)
+		explain(ret_why, size);
+	py.main_state = PyEval_SaveThread();
+	return py.run != NULL && py.control != NULL ? 0 : -1;
+}
+
+int python_run(const void *body, size_t len, struct python_answer *ret)
+{
+	PyObject *bytes, *tuple = NULL;
+	Py_buffer view;
+	int r = -1;
+
+	PyEval_RestoreThread(py.main_state);
+	bytes = PyBytes_FromStringAndSize(body, (Py_ssize_t)len);
+	if (bytes != NULL)
+		tuple = PyObject_CallOneArg(py.run, bytes);
+	Py_XDECREF(bytes);
+	if (tuple != NULL && PyArg_ParseTuple(tuple, "ssy*", &ret->outcome, &ret->send, &view)) {
+		ret->body = view.buf; /* bytes: they stay where they are while the tuple lives */
+		ret->len = (size_t)view.len;
+		ret->owner = tuple;
+		PyBuffer_Release(&view);
+		r = 0;
+	} else {
+		if (PyErr_Occurred() != NULL)
+			PyErr_Print();
+		Py_XDECREF(tuple);
+	}
+	py.main_state = PyEval_SaveThread();
+	return r;
+}
+
+void python_answer_release(struct python_answer *a)
+{
+	PyEval_RestoreThread(py.main_state);
+	Py_DECREF((PyObject *)a->owner);
+	py.main_state = PyEval_SaveThread();
+}
+
+void python_control(const char *message)
+{
+	PyGILState_STATE g = PyGILState_Ensure();
+	PyObject *answer;
+
+	if (py.control == NULL) { /* not loaded yet: nobody to tell */
+		PyGILState_Release(g);
+		return;
+	}
+	answer = PyObject_CallFunction(py.control, "sO", message, Py_None);
+
+	if (answer == NULL)
+		PyErr_Print();
+	Py_XDECREF(answer);
+	PyGILState_Release(g);
+}
+
+/* What atexit promised, and no more: threads that do not end must not keep a stopping worker. */
+void python_end(void)
+{
+	PyObject *module, *done = NULL;
+
+	PyEval_RestoreThread(py.main_state);
+	module = PyImport_ImportModule("atexit");
+	if (module != NULL)
+		done = PyObject_CallMethod(module, "_run_exitfuncs", NULL);
+	if (done == NULL)
+		PyErr_Print();
+	Py_XDECREF(done);
+	Py_XDECREF(module);
+	for (size_t i = 0; i < 2; i++) {
+		PyObject *f = PySys_GetObject(i == 0 ? "stdout" : "stderr"); /* borrowed */
+
+		done = f != NULL ? PyObject_CallMethod(f, "flush", NULL) : NULL;
+		if (done == NULL)
+			PyErr_Clear(); /* closed by the participant */
+		Py_XDECREF(done);
+	}
+	(void)fflush(stdout); /* of C extensions */
+}

@@ -1,0 +1,83 @@
+/* The worker: runs a participant's Python code, one workitem at a time (docs/WORKER.md).
+ *
+ * Three threads. The main one waits for work and runs it (libraries expect handle_wi there). The control thread tells
+ * Python "stop" and "die". The watch thread runs no Python: it reads the control socket, answers emit(), and
+ * ends the process when exo is gone.
+ *
+ * main.c (start, the loop), work.c (one workitem), control.c (the two other threads), emit.c (messages on the way),
+ * python.c (the interpreter; the only file, with emit.c and control.c, that knows Python). */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "spool/spool.h"
+#include "svc/home.h"
+
+enum {
+	FD_WORK = 3,
+	FD_CONTROL = 4,
+	FD_SLOT1 = 5,
+	FD_LOCK = 6,
+	PACKET_SIZE = 4097,
+};
+
+struct python_answer { /* of one run; release() */
+	const char *outcome, *send;
+	const void *body;
+	size_t len;
+	void *owner;
+};
+
+struct worker {
+	const char *name;
+	struct sn_home home;
+	struct sn_config config;
+	struct sn_spool spool;
+	int slots[2]; /* writing ends of the output pipes */
+	bool shared;  /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
+	bool forked;  /* this is a child of the worker, by the participant's fork */
+
+	/* the workitem that runs; main thread only */
+	char name_now[SN_NAME_SIZE];
+	unsigned attempt, messages;
+	bool busy;
+
+	/* between the threads */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool stop, die, quit; /* asked for; stop and die until the control thread takes them */
+	bool in_control;      /* Python's control() runs */
+	int emit_answer;      /* EMIT_WAITING, or 0, or an errno */
+};
+
+enum { EMIT_WAITING = -1 };
+
+/* The process has one worker, and C callbacks from fork and from Python must find it. */
+extern struct worker worker;
+
+/* work.c. Returns false when there is no more. */
+bool work_next(struct worker *w) SN_CHECK;
+/* Sends a packet to exo; ends the process if that is gone. */
+void work_tell(const char *fmt, ...) SN_PRINTF(1, 2);
+
+/* control.c */
+int control_start(struct worker *w) SN_CHECK;
+/* Waits until what was asked of control() has been answered. */
+void control_settle(struct worker *w);
+
+/* python.c. All are called with the interpreter's lock not held. */
+int python_start(void) SN_CHECK; /* the interpreter */
+/* Imports the participant. 0, or -1 with the last line of the traceback in ret_why. */
+int python_load(struct worker *w, char *ret_why, size_t size) SN_CHECK;
+int python_run(const void *body, size_t len, struct python_answer *ret) SN_CHECK;
+void python_answer_release(struct python_answer *a);
+void python_control(const char *message);
+void python_end(void);
+
+/* emit.c */
+struct _object;
+struct _object *emit_function(void);
+
+#endif

@@ -1,0 +1,140 @@
+/* How workers end, and what was with them. Judged by waitpid alone. */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "exo.h"
+
+static const char *signal_name(int sig)
+{
+	static const struct {
+		int sig;
+		const char *name;
+	} NAMES[] = {{SIGSEGV, "SIGSEGV"}, {SIGABRT, "SIGABRT"}, {SIGKILL, "SIGKILL"}, {SIGTERM, "SIGTERM"},
+		     {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},   {SIGILL, "SIGILL"},   {SIGINT, "SIGINT"},
+		     {SIGHUP, "SIGHUP"},   {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGUSR1, "SIGUSR1"},
+		     {SIGUSR2, "SIGUSR2"}, {SIGXCPU, "SIGXCPU"}, {SIGSYS, "SIGSYS"},   {SIGQUIT, "SIGQUIT"}};
+
+	for (size_t i = 0; i < SN_COUNT(NAMES); i++) {
+		if (NAMES[i].sig == sig)
+			return NAMES[i].name;
+	}
+	return "another signal";
+}
+
+static void describe(const siginfo_t *si, char *text, size_t size)
+{
+	if (si->si_code == CLD_EXITED)
+		(void)snprintf(text, size, "exited with code %d", si->si_status);
+	else
+		(void)snprintf(text, size, "killed by signal %d (%s)%s", si->si_status, signal_name(si->si_status),
+			       si->si_code == CLD_DUMPED ? ", core dumped" : "");
+}
+
+/* docs/WORKER.md, last paragraph. Afterwards jobs[0] is the workitem it died in, if there is one. */
+static void settle(struct worker *w)
+{
+	talk_read_all(w); /* a `done` counts */
+	exo_take_back(w);
+	for (size_t i = 0; i < SN_COUNT(w->slots); i++)
+		slot_drain(&w->slots[i]);
+}
+
+static void lose_job(struct worker *w, const char *how)
+{
+	struct exo *x = w->x;
+	struct job *job = &w->jobs[0];
+	const struct ring *ring = w->slots[job->slot].ring;
+	char leaf[SN_ATTEMPT_SIZE], why[DEATH_WHY_SIZE];
+	unsigned tried;
+	int r;
+
+	(void)snprintf(why, sizeof why, "worker %s", how);
+	crash_report(&job->item, how, ring);
+	item_leaf(&job->item, leaf);
+	unlink_quietly(x->spool.tmp, leaf); /* half a result, or one that nobody vouched for */
+	if (x->phase != EXO_RUNNING)
+		return; /* stays in cur/: the next start resumes it */
+	tried = deaths_add(&x->deaths, job->item.name, job->item.attempt, why);
+	if (tried < x->config.participant.max_attempts) {
+		intake_resume(x, &job->item, NULL);
+		return;
+	}
+	r = crash_answer(x, &job->item, why, ring);
+	if (r < 0)
+		sn_err("name=%s: no error reply can be made, tried again later: %s", job->item.name, strerror(-r));
+}
+
+static void next_life(struct worker *w, bool planned)
+{
+	struct exo *x = w->x;
+
+	if (x->phase != EXO_RUNNING || w->surplus)
+		return;
+	if (planned)
+		worker_start(w);
+	else
+		worker_again(w, w->ready_ns != 0);
+}
+
+static void say(struct worker *w, const char *how)
+{
+	const char *last;
+	struct ring *ring = w->slots[0].ring;
+
+	if (w->ready_ns != 0) {
+		(void)snprintf(w->fatal, sizeof w->fatal, "the worker %s", how);
+		sn_err("worker %s: %s", w->id, how);
+		return;
+	}
+	w->bad_starts++;
+	if (w->fatal[0] == '\0') {
+		last = ring != NULL && ring->count > 0 ? ring_line(ring, ring->count - 1) : NULL;
+		(void)snprintf(w->fatal, sizeof w->fatal, "%s in start%s%s", how, last != NULL ? ": " : "",
+			       last != NULL ? last : "");
+	}
+	sn_err("worker %s: did not start: %s", w->id, w->fatal);
+}
+
+static void bury(struct worker *w, const siginfo_t *si)
+{
+	struct exo *x = w->x;
+	bool planned = (w->state == WORKER_QUITTING && si->si_code == CLD_EXITED && si->si_status == 0) || w->stale;
+	bool had_job;
+	char how[96];
+
+	describe(si, how, sizeof how);
+	(void)kill(-w->pid, SIGKILL); /* its group: not reaped yet, so the number is still its own */
+	settle(w);
+	had_job = w->job_count > 0;
+	if (had_job)
+		lose_job(w, how);
+	planned = (planned || x->phase != EXO_RUNNING) && !had_job;
+	if (!planned) {
+		x->restarts++;
+		say(w, how);
+	}
+	for (size_t i = 0; i < SN_COUNT(w->slots); i++)
+		slot_detach(&w->slots[i]); /* for what its children still print; they are killed */
+	worker_close(w);
+	strays_kill(x);
+	next_life(w, planned);
+}
+
+void death_reap(struct exo *x)
+{
+	for (;;) {
+		siginfo_t si = {0};
+		struct worker *w = NULL;
+
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0)
+			return;
+		for (unsigned i = 0; i < x->worker_count; i++) {
+			if (x->workers[i]->pid == si.si_pid)
+				w = x->workers[i];
+		}
+		if (w != NULL)
+			bury(w, &si);
+		(void)waitid(P_PID, (id_t)si.si_pid, &si, WEXITED | WNOHANG); /* it is there */
+		x->look = true;
+	}
+}

@@ -1,0 +1,154 @@
+/* Which workitem goes to which worker. */
+#include "exo.h"
+
+bool exo_holds(const struct exo *x, const char *name)
+{
+	if (item_list_has(&x->claimed, name))
+		return true;
+	for (unsigned i = 0; i < x->worker_count; i++) {
+		const struct worker *w = x->workers[i];
+
+		for (unsigned j = 0; j < w->job_count; j++) {
+			if (item_is(&w->jobs[j].item, name))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* new/NAME could not be claimed because cur/NAME,a1 is there: the bridge linked it in again. */
+static void claim_twice(struct exo *x, const struct item *it)
+{
+	if (sn_claim_has_result(&x->spool, it->name) != 0)
+		return; /* finished: the bridge takes both away */
+	unlink_quietly(x->spool.new, it->name); /* open/ has it; seen again otherwise */
+	intake_resume(x, it, NULL);
+}
+
+/* S2→S3 of the oldest name in new/. Returns false if that one is not ours to run. */
+static bool claim_first(struct exo *x, struct item *ret)
+{
+	const char *name = queue_first(&x->queue);
+	int r;
+
+	ret->attempt = 1;
+	memcpy(ret->name, name, strlen(name) + 1);
+	queue_drop_first(&x->queue);
+	if (exo_holds(x, ret->name)) {
+		unlink_quietly(x->spool.new, ret->name); /* a second link to what is in hand already */
+		return false;
+	}
+	r = sn_claim(&x->spool, ret->name);
+	if (r == -EEXIST)
+		claim_twice(x, ret);
+	else if (r < 0 && r != -ENOENT)
+		sn_err("name=%s: cannot be claimed, tried again later: %s", ret->name, strerror(-r));
+	return r == 0;
+}
+
+static bool next_item(struct exo *x, struct item *ret)
+{
+	for (;;) {
+		const char *waiting;
+
+		if (x->queue.count == 0 && x->queue.more)
+			intake_scan_new(x);
+		waiting = queue_first(&x->queue);
+		if (x->claimed.count > 0 &&
+		    (waiting == NULL || strcmp(x->claimed.items[0].name, waiting) <= 0)) {
+			*ret = x->claimed.items[0];
+			item_list_remove(&x->claimed, 0);
+			return true;
+		}
+		if (waiting == NULL)
+			return false;
+		if (claim_first(x, ret))
+			return true;
+	}
+}
+
+static void keep(struct exo *x, const struct item *it)
+{
+	if (item_list_add(&x->claimed, it) < 0)
+		sn_debug("name=%s: left in cur/ until the next rescan", it->name);
+}
+
+/* Gives work to all workers that have `depth` workitems. Returns false when nothing is left to give. */
+static bool fill(struct exo *x, unsigned depth)
+{
+	for (unsigned i = 0; i < x->worker_count; i++) {
+		struct worker *w = x->workers[i];
+		struct item it;
+		int r;
+
+		if (w->state != WORKER_READY || w->stale || w->surplus || w->job_count != depth)
+			continue;
+		if (!next_item(x, &it))
+			return false;
+		r = talk_work(w, &it);
+		if (r < 0) {
+			sn_err("worker %s: cannot be given work: %s", w->id, strerror(-r));
+			keep(x, &it);
+			worker_kill(w);
+		}
+	}
+	return true;
+}
+
+/* A worker has nothing to do while another has one ahead: that one is taken back. */
+static void balance(struct exo *x)
+{
+	unsigned idle = 0, i;
+	struct item it;
+
+	for (i = 0; i < x->worker_count; i++)
+		idle += worker_idle(x->workers[i]);
+	for (i = 0; i < x->worker_count && idle > 0; i++) {
+		struct worker *w = x->workers[i];
+
+		if (w->job_count == WORKER_JOBS && talk_take_back(w, &it)) {
+			keep(x, &it);
+			idle--;
+			x->look = true;
+		}
+	}
+}
+
+void exo_dispatch(struct exo *x)
+{
+	while (x->look) {
+		x->look = false;
+		if (x->phase != EXO_RUNNING || x->no_room || output_congested(&x->out))
+			return;
+		if (!fill(x, 0))
+			balance(x);
+		else
+			(void)fill(x, 1); /* nobody is idle: one ahead for each */
+	}
+}
+
+void exo_take_back(struct worker *w)
+{
+	struct item it;
+
+	while (talk_take_back(w, &it))
+		keep(w->x, &it);
+}
+
+void exo_give_back(struct exo *x)
+{
+	struct item it;
+
+	for (unsigned i = 0; i < x->worker_count; i++)
+		exo_take_back(x->workers[i]);
+	while (x->claimed.count > 0) {
+		int r = 0;
+
+		it = x->claimed.items[0];
+		item_list_remove(&x->claimed, 0);
+		if (it.attempt == 1)
+			r = sn_claim_return(&x->spool, it.name, it.attempt);
+		if (r < 0 && r != -ENOENT)
+			sn_warn("name=%s: cannot be given back, left in cur/: %s", it.name, strerror(-r));
+	}
+}

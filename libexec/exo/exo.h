@@ -1,0 +1,111 @@
+/* The exoskeleton of one participant: claims workitems, keeps its workers running, tags what they print
+ * (docs/WORKER.md, docs/SPOOL.md). One thread, one libev loop; every step below is called from a callback of
+ * it and never blocks.
+ *
+ * Where things are: main.c (arguments), setup.c (start, end), lifecycle.c (signals), intake.c (what waits), dispatch.c
+ * (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end),
+ * crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c, tag.c, output.c (log lines).
+ * Not here yet: control socket, cancel and status, time_limit, AIR. */
+#ifndef EXO_EXO_H
+#define EXO_EXO_H
+
+#include <ev.h>
+
+#include "data/config.h"
+#include "env.h"
+#include "items.h"
+#include "output.h"
+#include "slot.h"
+#include "spool/claim.h"
+#include "spool/spool.h"
+#include "svc/home.h"
+#include "worker.h"
+
+enum { EXO_INSTANCES_MAX = 256, EXO_TAILS_MAX = 256, EXO_REASON_SIZE = 256 };
+
+enum exo_phase {
+	EXO_RUNNING,
+	EXO_STOPPING, /* TERM: running work is waited for */
+	EXO_KILLING,  /* grace is over: waiting for the kernel only */
+};
+
+struct exo {
+	struct ev_loop *loop;
+	const char *name; /* the participant's */
+	struct sn_home home;
+	struct sn_config config;
+	struct env env;
+	struct sn_spool spool;
+	char *service_dir, *worker_program;
+	int run_fd, lock_fd, spools_fd;
+
+	enum exo_phase phase;
+	int exit_code;
+	bool look;    /* something changed: dispatch before the loop sleeps again */
+	bool paused;  /* the log is congested: pipes are not read */
+	bool no_room; /* a result could not be stored: nothing runs until there is room */
+
+	struct output out;
+	struct queue queue;       /* names in new/ */
+	struct item_list claimed; /* in cur/, with no worker */
+	struct deaths deaths;
+	struct worker *workers[EXO_INSTANCES_MAX];
+	unsigned worker_count; /* of the array, those that are to go included */
+	unsigned generation;
+	struct slot *tails; /* pipes of finished workitems whose children still print */
+	unsigned tail_count;
+
+	int inotify;
+	ev_io inotify_io;
+	ev_timer rescan, end, die, room, strays;
+	ev_prepare before_sleep;
+	ev_signal term, interrupt, hangup, child;
+	double room_delay;
+	unsigned long long room_bytes;
+	unsigned stray_rounds, interrupts;
+
+	unsigned restarts;
+	const char *state; /* as last written */
+	unsigned ready_workers;
+	int64_t since_us;
+	char reason[EXO_REASON_SIZE], written_reason[EXO_REASON_SIZE];
+};
+
+/* setup.c */
+int exo_start(struct exo *x) SN_CHECK; /* 0 or an exit code; then the loop can run */
+void exo_end(struct exo *x, int code);
+/* lock.c: waits for another exo, or its workers, to let go. 0, or an exit code; -1: told to stop meanwhile. */
+int exo_lock(struct exo *x) SN_CHECK;
+/* lifecycle.c */
+void exo_signals_start(struct exo *x);
+void exo_fail(struct exo *x, int code, const char *why); /* ends the loop, workers are killed */
+void exo_check_finished(struct exo *x);                  /* ends the loop when nothing is left to stop */
+void exo_resize(struct exo *x);                          /* as many workers as configured */
+/* status.c */
+void exo_status(struct exo *x);
+void exo_status_write(struct exo *x, const char *state, int code, const char *reason);
+/* intake.c */
+void unlink_quietly(int dirfd, const char *leaf); /* what is left is found again by a rescan or the next start */
+void intake_start(struct exo *x);
+void intake_stop(struct exo *x);
+void intake_scan_new(struct exo *x);
+void intake_resume(struct exo *x, const struct item *it, const char *why);
+/* dispatch.c */
+void exo_dispatch(struct exo *x);
+bool exo_holds(const struct exo *x, const char *name);
+void exo_take_back(struct worker *w); /* what it has not read */
+void exo_give_back(struct exo *x); /* claim.3 for everything that no worker has begun */
+/* room.c */
+void room_wait(struct exo *x, unsigned long long bytes, int err);
+void room_start(struct exo *x);
+/* strays.c */
+void strays_kill(struct exo *x);     /* of workers that have gone */
+void strays_kill_all(struct exo *x); /* every child there is */
+void strays_start(struct exo *x);
+/* death.c */
+void death_reap(struct exo *x);
+/* crash.c: the error reply for a workitem that ended its worker max_attempts times. 0 or -errno. */
+int crash_answer(struct exo *x, const struct item *it, const char *why, const struct ring *ring) SN_CHECK;
+void crash_report(const struct item *it, const char *why, const struct ring *ring);
+
+#endif

@@ -1,0 +1,68 @@
+/* Workitems by name: what waits in new/, what is claimed, and which ones have ended a worker. */
+#ifndef EXO_ITEMS_H
+#define EXO_ITEMS_H
+
+#include "data/name.h"
+
+struct item {
+	char name[SN_NAME_SIZE];
+	unsigned attempt;
+};
+
+void item_leaf(const struct item *it, char ret_leaf[SN_ATTEMPT_SIZE]);
+bool item_is(const struct item *it, const char *name);
+
+/* The oldest names of new/, sorted, at most QUEUE_MAX: memory stays bounded however many wait. What had no place
+ * is behind `horizon` and is found by a rescan when the queue has run empty. */
+enum { QUEUE_MAX = 2048 };
+
+struct queue {
+	char (*names)[SN_NAME_SIZE];
+	size_t head, count, cap;
+	bool more;
+	char horizon[SN_NAME_SIZE];
+};
+
+/* A name twice is one. */
+void queue_add(struct queue *q, const char *name);
+const char *queue_first(const struct queue *q); /* NULL: empty */
+void queue_drop_first(struct queue *q);
+/* Before a rescan of everything. */
+void queue_clear(struct queue *q);
+void queue_release(struct queue *q);
+
+/* Sorted by name. */
+enum { ITEM_LIST_MAX = 1024 };
+
+struct item_list {
+	struct item *items;
+	size_t count, cap;
+};
+
+/* -ENOSPC when the list is full: the next rescan finds the item again. */
+int item_list_add(struct item_list *l, const struct item *it) SN_CHECK;
+void item_list_remove(struct item_list *l, size_t at);
+bool item_list_has(const struct item_list *l, const char *name);
+void item_list_release(struct item_list *l);
+
+/* Attempts that ended badly, by name: what stands in cur/ can be renamed by the participant, this cannot. */
+enum { DEATHS_MAX = 256, DEATH_WHY_SIZE = 160 };
+
+struct death {
+	char name[SN_NAME_SIZE];
+	unsigned count;
+	char why[DEATH_WHY_SIZE];
+};
+
+struct deaths {
+	struct death *list;
+	size_t count, cap;
+};
+
+/* One more; the oldest entry makes room. Returns the number so far. */
+unsigned deaths_add(struct deaths *d, const char *name, unsigned attempt, const char *why);
+const struct death *deaths_find(const struct deaths *d, const char *name);
+void deaths_forget(struct deaths *d, const char *name);
+void deaths_release(struct deaths *d);
+
+#endif

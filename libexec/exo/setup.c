@@ -1,0 +1,155 @@
+/* How exo starts and ends. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "exo.h"
+#include "sys/dir.h"
+
+static void complain(void *arg, bool error, const char *file, unsigned line, const char *text)
+{
+	struct exo *x = arg;
+
+	sn_log(error ? SN_ERROR : SN_WARNING, "%s:%u: %s", file, line, text);
+	if (error && x->reason[0] == '\0')
+		(void)snprintf(x->reason, sizeof x->reason, "%s:%u: %s", file, line, text);
+}
+
+static int read_config(struct exo *x)
+{
+	struct sn_config_reader rd = {.complain = complain, .arg = x};
+	int r = sn_home_config(&x->home, x->name, &rd, &x->config);
+
+	if (r == 0)
+		return 0;
+	if (x->reason[0] == '\0')
+		(void)snprintf(x->reason, sizeof x->reason, "%s/skynet-%s/config.exo: %s", x->home.sv, x->name,
+			       strerror(-r));
+	sn_err("configuration: %s", x->reason);
+	exo_status_write(x, "config-error", SN_EXIT_CONFIG, x->reason);
+	return SN_EXIT_CONFIG;
+}
+
+static int open_run(struct exo *x)
+{
+	int run = sn_dir_open(AT_FDCWD, x->home.run);
+
+	x->run_fd = run < 0 ? run : sn_dir_make_open(run, x->name, 0755);
+	if (run >= 0)
+		(void)close(run); /* a directory */
+	if (x->run_fd < 0) {
+		sn_err("%s/%s: cannot be opened: %s", x->home.run, x->name, strerror(-x->run_fd));
+		return SN_EXIT_TEMPORARY;
+	}
+	return 0;
+}
+
+static int sweep(void *arg, const char *name)
+{
+	const struct exo *x = arg;
+
+	(void)unlinkat(x->spool.tmp, name, 0); /* a directory stays: the bridge put it there to look at */
+	return 0;
+}
+
+static int open_spool(struct exo *x)
+{
+	int r;
+
+	x->spools_fd = sn_dir_open(AT_FDCWD, x->home.spool);
+	r = x->spools_fd < 0 ? x->spools_fd : sn_spool_open(&x->spool, x->spools_fd, x->name, SN_SPOOL_WORK);
+	if (r < 0) {
+		(void)snprintf(x->reason, sizeof x->reason, "%s/%s: the spool cannot be opened: %s", x->home.spool,
+			       x->name, strerror(-r));
+		sn_err("%s", x->reason);
+		return SN_EXIT_TEMPORARY;
+	}
+	r = sn_dir_each(x->spool.tmp, sweep, x);
+	if (r < 0)
+		sn_warn("result/tmp cannot be emptied: %s", strerror(-r));
+	return 0;
+}
+
+static char *sibling(const char *program)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+	char *slash;
+
+	if (n < 0)
+		return sn_strdup(program);
+	self[n] = '\0';
+	slash = strrchr(self, '/');
+	return sn_asprintf("%.*s/%s", slash != NULL ? (int)(slash - self) : 0, self, program);
+}
+
+int exo_start(struct exo *x)
+{
+	int r = open_run(x);
+
+	if (r == 0)
+		r = exo_lock(x);
+	if (r == 0)
+		r = read_config(x);
+	if (r != 0)
+		return r;
+	sn_log_set_level(x->config.skynet.log_level);
+	env_load(&x->env, &x->home, x->name);
+	r = open_spool(x);
+	if (r != 0)
+		return r;
+	x->service_dir = sn_asprintf("%s/skynet-%s", x->home.sv, x->name);
+	x->worker_program = sibling("exo-python"); /* later: another one, by the code's kind */
+	room_start(x);
+	strays_start(x);
+	exo_signals_start(x);
+	exo_resize(x);
+	intake_start(x);
+	return 0;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		(void)close(fd); /* directories, the lock */
+}
+
+void exo_end(struct exo *x, int code)
+{
+	if (x->loop != NULL && x->lock_fd >= 0)
+		strays_kill_all(x);
+	while (x->worker_count > 0) {
+		struct worker *w = x->workers[--x->worker_count];
+
+		for (size_t i = 0; i < SN_COUNT(w->slots); i++)
+			slot_drain(&w->slots[i]);
+		worker_free(w);
+	}
+	while (x->tails != NULL) {
+		struct slot *t = x->tails;
+
+		x->tails = t->next;
+		slot_drain(t);
+		slot_close(t);
+		free(t);
+	}
+	x->ready_workers = 0;
+	if ((x->lock_fd >= 0 || x->state != NULL) && code != SN_EXIT_CONFIG)
+		exo_status_write(x, "down", code, code != 0 ? x->reason : NULL);
+	env_release(&x->env);
+	queue_release(&x->queue);
+	item_list_release(&x->claimed);
+	deaths_release(&x->deaths);
+	sn_config_release(&x->config);
+	sn_spool_release(&x->spool);
+	sn_home_release(&x->home);
+	free(x->service_dir);
+	free(x->worker_program);
+	close_fd(x->run_fd);
+	close_fd(x->spools_fd);
+	close_fd(x->inotify);
+	output_finish(&x->out, 1);
+	close_fd(x->lock_fd);
+}

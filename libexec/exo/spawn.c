@@ -1,0 +1,77 @@
+/* Between fork and exec: what docs/WORKER.md says a worker starts with. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+#include "exo.h"
+
+enum { FIRST_SAFE_FD = 16, FD_NULL = 0, FD_OUT = 1, FD_ERR = 2, FD_WORK = 3, FD_CONTROL = 4, FD_SLOT1 = 5, FD_LOCK = 6 };
+
+static SN_NORETURN void die(const char *what)
+{
+	sn_err("cannot start a worker: %s: %s", what, strerror(errno));
+	_exit(SN_EXIT_TEMPORARY);
+}
+
+static void place_fds(const struct worker *w, const struct spawn_fds *fds)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const int from[] = {null, fds->output[0], fds->output[0], fds->work, fds->control, fds->output[1],
+			    w->x->lock_fd};
+	int high[SN_COUNT(from)];
+
+	for (size_t i = 0; i < SN_COUNT(from); i++) { /* out of the way first */
+		high[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FIRST_SAFE_FD);
+		if (high[i] < 0)
+			die("descriptors");
+	}
+	for (size_t i = 0; i < SN_COUNT(from); i++) {
+		if (dup2(high[i], (int)i) < 0)
+			die("descriptors");
+	}
+}
+
+static void reset_signals(void)
+{
+	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++)
+		(void)sigaction(s, &dfl, NULL); /* EINVAL for KILL, STOP and libc's own */
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fds, pid_t parent)
+{
+	const struct exo *x = w->x;
+
+	sn_log_set_sink(NULL);
+	(void)setpgid(0, 0); /* the first in its group: cannot fail */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		die("PR_SET_PDEATHSIG");
+	if (getppid() != parent)
+		_exit(SN_EXIT_TEMPORARY); /* exo died before the signal was asked for */
+	reset_signals();
+	place_fds(w, fds);
+	if (chdir(x->service_dir) < 0)
+		die(x->service_dir);
+	env_apply(&x->env);
+	if (setenv("SKYNET_WORKER", w->id, 1) < 0 || setenv("SKYNET_PARTICIPANT", x->name, 1) < 0)
+		die("environment");
+	(void)execl(x->worker_program, "exo-python", "--home", x->home.root, x->name, (char *)NULL);
+	die(x->worker_program);
+}
+
+pid_t spawn(const struct worker *w, const struct spawn_fds *fds)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		child(w, fds, parent);
+	(void)setpgid(pid, pid); /* whoever is first; EACCES once it has called exec */
+	return pid;
+}

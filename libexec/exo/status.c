@@ -1,0 +1,65 @@
+/* run/NAME/status: written at changes of state only. */
+#include "svc/status.h"
+
+#include "base/clock.h"
+#include "exo.h"
+
+static const char *state_of(struct exo *x, unsigned ready)
+{
+	if (x->phase != EXO_RUNNING)
+		return "stopping";
+	if (x->no_room)
+		return "backoff"; /* room_wait() has set the reason */
+	x->reason[0] = '\0';
+	if (ready > 0)
+		return "ready";
+	for (unsigned i = 0; i < x->worker_count; i++) {
+		const struct worker *w = x->workers[i];
+
+		if (w->bad_starts == 0 && w->state != WORKER_DOWN)
+			continue;
+		(void)snprintf(x->reason, sizeof x->reason, "%s", w->fatal);
+		return "backoff";
+	}
+	return "starting";
+}
+
+void exo_status_write(struct exo *x, const char *state, int code, const char *reason)
+{
+	char state_copy[16], reason_copy[EXO_REASON_SIZE];
+	struct sn_status s = {.state = state_copy,
+			      .pid = getpid(),
+			      .workers = x->ready_workers,
+			      .restarts = x->restarts,
+			      .code = code,
+			      .reason = reason_copy};
+	int r;
+
+	if (x->run_fd < 0)
+		return;
+	if (x->state == NULL || strcmp(x->state, state) != 0)
+		x->since_us = sn_clock_real_us();
+	s.since_us = x->since_us;
+	x->state = state;
+	(void)snprintf(state_copy, sizeof state_copy, "%s", state);
+	(void)snprintf(reason_copy, sizeof reason_copy, "%s", reason != NULL ? reason : "");
+	(void)snprintf(x->written_reason, sizeof x->written_reason, "%s", reason_copy);
+	r = sn_status_write(x->run_fd, &s);
+	if (r < 0)
+		sn_warn("cannot write the status file: %s", strerror(-r));
+}
+
+void exo_status(struct exo *x)
+{
+	unsigned ready = 0;
+	const char *state;
+
+	for (unsigned i = 0; i < x->worker_count; i++)
+		ready += x->workers[i]->state == WORKER_READY;
+	state = state_of(x, ready);
+	if (x->state != NULL && strcmp(state, x->state) == 0 && ready == x->ready_workers &&
+	    strcmp(x->reason, x->written_reason) == 0)
+		return;
+	x->ready_workers = ready;
+	exo_status_write(x, state, 0, x->reason);
+}

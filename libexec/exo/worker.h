@@ -1,0 +1,78 @@
+/* One worker process and its place in the table of workers. */
+#ifndef EXO_WORKER_H
+#define EXO_WORKER_H
+
+#include <ev.h>
+
+#include "items.h"
+#include "slot.h"
+
+enum { WORKER_JOBS = 2, WORKER_TEXT_SIZE = 200, WORKER_NAME_SIZE = 32 };
+
+enum worker_state {
+	WORKER_DOWN,     /* no process; `timer`: started again when the back-off is over */
+	WORKER_STARTING, /* loading; `timer`: start_limit */
+	WORKER_READY,
+	WORKER_QUITTING, /* told to end; `timer`: killed when it does not */
+	WORKER_KILLED,   /* sent SIGKILL, waiting for the kernel */
+	WORKER_STATES,
+};
+
+struct job {
+	struct item item;
+	unsigned slot;
+	int64_t since_us; /* of the real clock, when it was sent */
+};
+
+struct worker {
+	struct exo *x;
+	unsigned index, generation;
+	char id[WORKER_NAME_SIZE]; /* SKYNET_WORKER: "index-generation" */
+	enum worker_state state;
+	pid_t pid;
+	int work, theirs, control; /* exo's end, exo's copy of the worker's end, exo's end */
+	ev_io work_io, control_io;
+	ev_timer timer;
+	struct job jobs[WORKER_JOBS]; /* [0] runs, [1] is ahead */
+	unsigned job_count, next_slot;
+	struct slot slots[2];
+	bool stale;   /* the configuration is older than exo's: ends after what it runs */
+	bool surplus; /* `instances` is smaller now */
+	double backoff_s;
+	int64_t ready_ns;  /* 0: was not ready yet */
+	unsigned bad_starts; /* in a row */
+	char fatal[WORKER_TEXT_SIZE]; /* why it did not start */
+};
+
+struct worker *worker_new(struct exo *x, unsigned index) SN_CHECK;
+void worker_free(struct worker *w);
+void worker_start(struct worker *w);
+/* It gets no more work. Whatever it runs is finished; then it is told to stop and quit. */
+void worker_retire(struct worker *w);
+void worker_quit(struct worker *w, double limit_s);
+void worker_kill(struct worker *w);
+/* After its death: closes everything. */
+void worker_close(struct worker *w);
+/* Starts it again after its back-off. `at_once`: it had been healthy. */
+void worker_again(struct worker *w, bool at_once);
+void worker_set_timer(struct worker *w, double seconds);
+bool worker_idle(const struct worker *w);
+
+/* spawn.c: the process. The fds are the child's ends. Returns its pid or -errno. */
+struct spawn_fds {
+	int output[2], work, control;
+};
+pid_t spawn(const struct worker *w, const struct spawn_fds *fds) SN_CHECK;
+
+/* talk.c */
+void talk_start(struct worker *w);
+void talk_stop(struct worker *w);
+/* Reads everything it has sent. */
+void talk_read_all(struct worker *w);
+/* Gives it a workitem that is in cur/. 0 or -errno. */
+int talk_work(struct worker *w, const struct item *it) SN_CHECK;
+/* Takes back what is ahead, if it has not been read. */
+bool talk_take_back(struct worker *w, struct item *ret) SN_CHECK;
+void talk_control(struct worker *w, const char *text);
+
+#endif

@@ -1,0 +1,46 @@
+# shellcheck shell=sh disable=SC2034,SC2154 # variables of the scripts that source this
+# The orderly end of a local home: participants, then the bridge, then runsvdir with every runsv.
+
+# Services that a runsv serves, the bridge not among them.
+supervised_participants()
+{
+	for _name in $(participants); do
+		! supervised "$_name" || echo "$_name"
+	done
+}
+
+# shut_down PID-OF-RUNSVDIR|'': 0 when no process is left.
+shut_down()
+{
+	names=$(supervised_participants)
+	_result=0
+	stop_services "$(stop_time)" || _result=$?
+	names=amqp-spool
+	if supervised amqp-spool; then
+		stop_services "$(stop_time)" || _result=$?
+	fi
+	[ -z "$1" ] || kill -HUP "$1" 2>/dev/null || :
+	for _n in $(participants) amqp-spool; do
+		[ -n "$1" ] || ! supervised "$_n" || sv exit "$home_sv/skynet-$_n" >/dev/null || :
+	done
+	_tries=200
+	while [ -n "$(left_over)" ]; do
+		_tries=$((_tries - 1))
+		[ "$_tries" -gt 0 ] || break
+		sleep 0.05
+	done
+	_left=$(left_over)
+	[ -z "$_left" ] || say "still alive: $_left"
+	[ -z "$_left" ] || _result=124
+	return "$_result"
+}
+
+# What still has a runsv, a process or a svlogd.
+left_over()
+{
+	for _n in $(participants) amqp-spool; do
+		if supervised "$_n" || is_running "$_n" || locked "$home_log/$_n/lock"; then
+			echo "$_n"
+		fi
+	done
+}

@@ -1,0 +1,295 @@
+/* One line for the bridge and each participant: what it is, what it should be, and how much waits. */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "svc/command.h"
+#include "svc/service.h"
+#include "sys/dir.h"
+
+enum { OPT_NO_HEADER = SN_OPT_FIRST, OPT_JSON };
+
+static const struct sn_option OPTIONS[] = {
+	{OPT_JSON, "json", NULL, "as a JSON array"},
+	{OPT_NO_HEADER, "no-header", NULL, "leave the first line out"},
+	{0},
+};
+static const struct sn_command COMMAND = {
+	"skynet status", "[--json] [--no-header] [NAME…]",
+	"Shows the bridge (amqp-spool) and all participants, or those named.\n\n"
+	"STATE   starting, ready, backoff, stopping, down, config-error; of the bridge: connected,\n"
+	"        connecting, brokerless, blocked\n"
+	"WANT    up, down, or - (not enabled)\n"
+	"UPTIME  of the process, or how long it has been in this state\n"
+	"NEW CUR FAILED  workitems that wait, are worked on, need a person (-: not permitted to look)\n\n"
+	"Exit code: 0 all run; 3 one that should run, or was named, does not; 4 no such participant.",
+	OPTIONS};
+
+struct show {
+	const struct sn_home *home;
+	bool json, colour, named;
+	unsigned shown, not_running;
+};
+
+struct counts { /* -1: not permitted, or no such thing */
+	int waiting, working, failed;
+};
+
+static int count_entries(int root, const char *path)
+{
+	SN_AUTOFD int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -1 : sn_dir_count(fd);
+}
+
+struct json_count {
+	int dir, count, depth;
+};
+
+/* Counts *.json two directories below failed/. */
+static int count_json(void *arg, const char *name)
+{
+	struct json_count *c = arg;
+	size_t len = strlen(name);
+	struct json_count below = {.depth = c->depth + 1};
+
+	if (c->depth == 2) {
+		c->count += len > 5 && strcmp(name + len - 5, ".json") == 0;
+		return 0;
+	}
+	below.dir = sn_dir_open(c->dir, name);
+	if (below.dir < 0)
+		return 0; /* no directory, or gone */
+	if (sn_dir_each(below.dir, count_json, &below) == 0)
+		c->count += below.count;
+	(void)close(below.dir); /* read only */
+	return 0;
+}
+
+static struct counts count(const struct sn_home *h, const char *name)
+{
+	struct counts n = {-1, -1, -1};
+	struct json_count failed = {.dir = -1};
+	SN_AUTOFREE char *path = sn_asprintf("%s/%s", h->spool, name);
+	SN_AUTOFD int root = strcmp(name, SN_BRIDGE_NAME) == 0
+				     ? -1
+				     : open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (root < 0)
+		return n;
+	n.waiting = count_entries(root, "work/new");
+	n.working = count_entries(root, "work/cur");
+	failed.dir = sn_dir_open(root, "failed");
+	if (failed.dir >= 0) {
+		n.failed = sn_dir_each(failed.dir, count_json, &failed) == 0 ? failed.count : -1;
+		(void)close(failed.dir); /* read only */
+	}
+	return n;
+}
+
+static const char *uptime_text(int64_t since_us, char text[32])
+{
+	int64_t s = since_us == 0 ? -1 : (sn_clock_real_us() - since_us) / 1000000;
+
+	if (s < 0)
+		(void)snprintf(text, 32, "-");
+	else if (s < 60)
+		(void)snprintf(text, 32, "%ds", (int)s);
+	else if (s < 3600)
+		(void)snprintf(text, 32, "%dm%02ds", (int)(s / 60), (int)(s % 60));
+	else if (s < 86400)
+		(void)snprintf(text, 32, "%dh%02dm", (int)(s / 3600), (int)(s / 60 % 60));
+	else
+		(void)snprintf(text, 32, "%lldd%02dh", (long long)(s / 86400), (int)(s / 3600 % 24));
+	return text;
+}
+
+static const char *number_text(int n, char text[16])
+{
+	if (n < 0)
+		return "-";
+	(void)snprintf(text, 16, "%d", n); /* it fits */
+	return text;
+}
+
+static bool wants_attention(const struct sn_service *s)
+{
+	return s->failed || (strcmp(s->want, "up") == 0 && !s->ready);
+}
+
+/* Further lines below a service's own: its reason, and of the bridge the broker and who is not consuming. */
+static void print_details(const char *name, const struct sn_service *s)
+{
+	const char *line = s->status.extra;
+
+	if (s->status.reason != NULL && !s->ready && (s->running || s->failed))
+		printf("    %s\n", s->status.reason);
+	if (strcmp(name, SN_BRIDGE_NAME) != 0 || !s->running)
+		return;
+	if (s->status.broker != NULL)
+		printf("    broker %s\n", s->status.broker);
+	while (line != NULL && line[0] != '\0') {
+		size_t len = strcspn(line, "\n");
+
+		if (strncmp(line, "participant.", 12) == 0 && memmem(line, len, ": consuming", 11) == NULL)
+			printf("    %.*s\n", (int)len - 12, line + 12);
+		line += len + (line[len] == '\n' ? 1 : 0);
+	}
+}
+
+static void print_line(const struct show *show, const char *name, const struct sn_service *s, struct counts n)
+{
+	char uptime[32], pid[16], restarts[16], texts[3][16];
+	const char *on = "", *off = "";
+
+	if (show->colour) {
+		on = s->ready ? "\033[32m" : wants_attention(s) ? "\033[31m" : "\033[33m";
+		off = "\033[0m";
+	}
+	printf("%-20s %s%-12s%s %-4s %7s %8s %8s %6s %5s %6s\n", name, on, s->state, off, s->want,
+	       number_text(s->pid > 0 ? s->pid : -1, pid), uptime_text(s->since_us, uptime),
+	       number_text((int)s->status.restarts, restarts), number_text(n.waiting, texts[0]),
+	       number_text(n.working, texts[1]), number_text(n.failed, texts[2]));
+	print_details(name, s);
+}
+
+static void json_text(const char *key, const char *value)
+{
+	printf(",\"%s\":", key);
+	if (value == NULL || value[0] == '\0')
+		fputs("null", stdout);
+	else
+		sn_command_json(value);
+}
+
+static void json_number(const char *key, int n)
+{
+	if (n < 0)
+		printf(",\"%s\":null", key);
+	else
+		printf(",\"%s\":%d", key, n);
+}
+
+static void print_json(const struct show *show, const char *name, const struct sn_service *s, struct counts n)
+{
+	char since[SN_TIME_TEXT_SIZE] = "";
+
+	if (s->since_us > 0)
+		sn_time_format(s->since_us, since);
+	fputs(show->shown == 0 ? "{\"name\":" : ",\n {\"name\":", stdout);
+	sn_command_json(name);
+	json_text("state", s->state);
+	json_text("want", s->want);
+	printf(",\"ready\":%s", s->ready ? "true" : "false");
+	json_number("pid", s->pid > 0 ? s->pid : -1);
+	json_text("since", since);
+	json_number("workers", (int)s->status.workers);
+	json_number("restarts", (int)s->status.restarts);
+	json_number("new", n.waiting);
+	json_number("cur", n.working);
+	json_number("failed", n.failed);
+	json_text("reason", s->status.reason);
+	json_text("broker", s->status.broker);
+	putchar('}');
+}
+
+/* 0 or an exit code. */
+static int show_one(struct show *show, const char *name)
+{
+	struct sn_service s;
+	struct counts n;
+
+	if (sn_service_look(show->home, name, &s) == -ENOENT) {
+		sn_service_release(&s);
+		return sn_command_fail(&COMMAND, SN_EXIT_UNKNOWN, "%s: no such participant", name);
+	}
+	n = count(show->home, name);
+	if (show->json)
+		print_json(show, name, &s, n);
+	else
+		print_line(show, name, &s, n);
+	show->shown++;
+	if (!s.ready && (show->named || strcmp(s.want, "up") == 0))
+		show->not_running++;
+	sn_service_release(&s);
+	return 0;
+}
+
+static int show_names(struct show *show, char *const *names)
+{
+	int code = 0, r;
+
+	for (; *names != NULL; names++) {
+		r = show_one(show, *names);
+		code = r != 0 ? r : code;
+	}
+	return code;
+}
+
+static int show_all(struct show *show)
+{
+	char **names;
+	int r = sn_home_participants(show->home, &names), code = 0;
+
+	if (r < 0)
+		return sn_command_fail(&COMMAND, r == -EACCES ? SN_EXIT_PERMISSION : SN_EXIT_FAILED, "%s: %s",
+				       show->home->sv, strerror(-r));
+	if (sn_service_exists(show->home, SN_BRIDGE_NAME))
+		code = show_one(show, SN_BRIDGE_NAME);
+	r = show_names(show, names);
+	sn_home_files_free(names);
+	return r != 0 ? r : code;
+}
+
+static int run(struct show *show, bool header, char *const *names)
+{
+	int code, flushed;
+
+	show->named = names[0] != NULL;
+	if (show->json)
+		putchar('[');
+	else if (header)
+		printf("%-20s %-12s %-4s %7s %8s %8s %6s %5s %6s\n", "NAME", "STATE", "WANT", "PID", "UPTIME",
+		       "RESTARTS", "NEW", "CUR", "FAILED");
+	code = show->named ? show_names(show, names) : show_all(show);
+	if (show->json)
+		puts("]");
+	flushed = sn_command_flush(&COMMAND);
+	if (code == 0 && show->not_running > 0)
+		code = SN_EXIT_NOT_RUNNING;
+	return code != 0 ? code : flushed;
+}
+
+int main(int argc, char **argv)
+{
+	struct sn_home h;
+	struct show show = {.home = &h, .colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL};
+	const char *home = NULL;
+	bool header = true;
+	int opt, code;
+
+	while ((opt = sn_command_next(&COMMAND, argc, argv)) != -1) {
+		switch (opt) {
+		case OPT_NO_HEADER:
+			header = false;
+			break;
+		case OPT_JSON:
+			show.json = true;
+			break;
+		case SN_OPT_HOME:
+			home = optarg;
+			break;
+		case SN_OPT_HELP:
+			return 0;
+		default:
+			return SN_EXIT_USAGE;
+		}
+	}
+	code = sn_command_home(&COMMAND, home, &h);
+	if (code != 0)
+		return code;
+	code = run(&show, header, argv + optind);
+	sn_home_release(&h);
+	return code;
+}

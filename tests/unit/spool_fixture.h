@@ -1,0 +1,90 @@
+/* One participant's spool in a directory of its own, and a workitem in it. */
+#ifndef SN_SPOOL_FIXTURE_H
+#define SN_SPOOL_FIXTURE_H
+
+#include "test.h"
+
+#include "data/digest.h"
+#include "spool/claim.h"
+#include "spool/deliver.h"
+#include "spool/recover.h"
+#include "spool/result.h"
+#include "spool/retire.h"
+#include "sys/dir.h"
+
+#define BODY "{\"fei\":{\"wfid\":\"w\"},\"fields\":{}}"
+enum { BODY_LEN = sizeof BODY - 1 };
+static const struct sn_spool_owner NOBODY = {(uid_t)-1, (gid_t)-1, (gid_t)-1, (gid_t)-1};
+
+struct fixture {
+	struct test_dir *dir;
+	struct sn_spool s;
+	struct sn_name_clock clock;
+	char name[SN_NAME_SIZE], a1[SN_ATTEMPT_SIZE], a2[SN_ATTEMPT_SIZE], json[64 + SN_NAME_SIZE], result[64 + SN_NAME_SIZE];
+};
+
+static inline void new_name(struct fixture *f)
+{
+	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
+
+	sn_name_make(&f->clock, sn_digest_short(BODY, BODY_LEN), "w", f->name);
+	sn_attempt_format(f->name, 1, f->a1);
+	sn_attempt_format(f->name, 2, f->a2);
+	sn_name_bucket(f->name, date, bucket);
+	(void)snprintf(f->json, sizeof f->json, "%s/%s/%s.json", date, bucket, f->name);
+	(void)snprintf(f->result, sizeof f->result, "%s/%s/%s.result", date, bucket, f->name);
+}
+
+static inline int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	void *dir = NULL;
+
+	if (f == NULL || test_dir_make(&dir) != 0)
+		return -1;
+	f->dir = dir;
+	new_name(f);
+	*state = f;
+	if (sn_spool_make(f->dir->fd, "P1", &NOBODY) != 0)
+		return -1;
+	return sn_spool_open(&f->s, f->dir->fd, "P1", SN_SPOOL_BRIDGE);
+}
+
+static inline int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	void *dir = f->dir;
+
+	(void)unsetenv("SKYNET_FAIL");
+	sn_spool_release(&f->s);
+	free(f);
+	return test_dir_remove(&dir);
+}
+
+static inline void deliver(struct fixture *f)
+{
+	assert_int_equal(sn_deliver(&f->s, f->name, BODY, BODY_LEN), 0);
+}
+
+static const struct sn_result OK = {.outcome = SN_OK, .send = SN_SEND_REPLY, .attempt = 1, .started_us = 1, .finished_us = 2};
+
+static inline void work(struct fixture *f, const char *reply)
+{
+	struct sn_result res = OK;
+
+	sn_digest_hex(reply, strlen(reply), res.sha256);
+	assert_int_equal(sn_result_write(&f->s, f->a1, &res, reply, strlen(reply), false), 0);
+	assert_int_equal(sn_claim_finish(&f->s, f->name, 1, false), 0);
+}
+
+static inline mode_t mode_of(int fd, const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(fd, path, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return st.st_mode & 07777;
+}
+
+#define SPOOL(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+#endif

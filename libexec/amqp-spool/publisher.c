@@ -198,13 +198,13 @@ static int look_for_witness(struct publisher *p)
 
 	(void)snprintf(queue, sizeof queue, "skynet.witness.%s", p->id);
 	for (;;) {
-		amqp_rpc_reply_t r = amqp_basic_get(p->conn, CHANNEL, amqp_cstring_bytes(queue), /*no_ack*/ 1);
+		amqp_rpc_reply_t r = amqp_basic_get(p->conn, CHANNEL, amqp_cstring_bytes(queue), /*no_ack*/ 0);
 		amqp_message_t m;
 
 		if (r.reply_type != AMQP_RESPONSE_NORMAL)
 			return -1;
-		if (r.reply.id == AMQP_BASIC_GET_EMPTY_METHOD)
-			return found;
+		if (r.reply.id == AMQP_BASIC_GET_EMPTY_METHOD) /* they stay: we may be killed before we retire */
+			return amqp_basic_nack(p->conn, CHANNEL, 0, /*multiple*/ 1, /*requeue*/ 1) == AMQP_STATUS_OK ? found : -1;
 		r = amqp_read_message(p->conn, CHANNEL, &m, 0);
 		if (r.reply_type != AMQP_RESPONSE_NORMAL)
 			return -1;
@@ -302,7 +302,7 @@ static bool resolve(struct publisher *p)
 	STAILQ_FOREACH(j, &p->current, link)
 		count++;
 	sn_info("batch=%s replies=%zu: %s", p->batch_id, count,
-		found ? "the broker has them" : "the broker does not know them, they go out again");
+		found ? "the broker has them" : "the broker does not know them, those that still wait go out again");
 	if (found) {
 		hand_back(p, &p->current);
 		return true;

@@ -14,7 +14,8 @@ static const struct sn_option OPTIONS[] = {
 	{0},
 };
 static const struct sn_command COMMAND = {
-	"skynet config", "[-p NAME] [--json] [SECTION.KEY | home.WHAT]\n       skynet config --check [-p NAME]",
+	"skynet config",
+	"[-p NAME] [--json] [SECTION.KEY | home.WHAT]\n       skynet config --check [-p NAME]",
 	"Shows the configuration, merged from all its files. WHAT: root, etc, sv, service, spool, lib, log, run, system.",
 	OPTIONS};
 
@@ -64,7 +65,8 @@ static int print_template(char *const *settings)
 		if (strcmp(section, k->section) != 0)
 			printf("%s[%s]\n", section[0] == '\0' ? "" : "\n", k->section);
 		section = k->section;
-		printf("# %s\n%s%s = %s\n", k->help, value == NULL ? "#" : "", k->name, value == NULL ? k->fallback : value);
+		printf("# %s\n%s%s = %s\n", k->help, value == NULL ? "#" : "", k->name,
+		       value == NULL ? k->fallback : value);
 	}
 	return sn_command_flush(&COMMAND);
 }
@@ -87,9 +89,9 @@ static const char *home_value(const struct sn_home *h, const char *what)
 {
 	const struct {
 		const char *name, *value;
-	} VALUES[] = {{"root", h->root}, {"etc", h->etc}, {"sv", h->sv},   {"service", h->service},
-		      {"spool", h->spool}, {"lib", h->lib}, {"log", h->log}, {"run", h->run},
-		      {"system", h->system ? "yes" : "no"}};
+	} VALUES[] = {{"root", h->root},       {"etc", h->etc},	    {"sv", h->sv},
+		      {"service", h->service}, {"spool", h->spool}, {"lib", h->lib},
+		      {"log", h->log},	       {"run", h->run},	    {"system", h->system ? "yes" : "no"}};
 
 	for (size_t i = 0; i < SN_COUNT(VALUES); i++) {
 		if (strcmp(VALUES[i].name, what) == 0)
@@ -157,7 +159,8 @@ static int print_config(const struct sn_home *h, const struct call *call, const 
 	int r = sn_home_config(h, call->participant, &rd, &c), code = 0;
 
 	if (r == -ENOENT)
-		code = sn_command_fail(&COMMAND, SN_EXIT_UNKNOWN, "%s: no such participant", call->participant);
+		code = sn_command_fail(&COMMAND, SN_EXIT_UNKNOWN, "%s: no such participant",
+				       call->participant);
 	else if (r < 0)
 		code = SN_EXIT_CONFIG;
 	else if (key != NULL)

@@ -23,5 +23,5 @@ stop_services "$(stop_time)"
 for name in $names; do
 	: >"$home_sv/skynet-$name/down"
 	rm -f "$home_service/skynet-$name"
-	! supervised "$name" || sv exit "$home_sv/skynet-$name" >/dev/null || :
+	end_runsv "$name"
 done

@@ -41,8 +41,9 @@ static void json_text(const char *key, const char *value)
 static void print_row(const struct row *r, bool json, bool first)
 {
 	if (!json) {
-		printf("%-20s %-20s %-20s %-10s %9s %-7s %s\n", r->name, r->queue, r->regexp[0] == '\0' ? "-" : r->regexp,
-		       r->user[0] == '\0' ? "-" : r->user, r->instances, r->enabled ? "yes" : "no", r->code);
+		printf("%-20s %-20s %-20s %-10s %9s %-7s %s\n", r->name, r->queue,
+		       r->regexp[0] == '\0' ? "-" : r->regexp, r->user[0] == '\0' ? "-" : r->user,
+		       r->instances, r->enabled ? "yes" : "no", r->code);
 		return;
 	}
 	fputs(first ? "{\"name\":" : ",\n {\"name\":", stdout);
@@ -63,7 +64,8 @@ static int list_one(const struct sn_home *h, const char *name, bool json, bool f
 	int r = sn_home_config(h, name, &rd, &c);
 	SN_AUTOFREE char *code = sn_asprintf("%s/skynet-%s/%s", h->sv, name, c.participant.code);
 	char target[PATH_MAX];
-	struct row row = {.name = name, .queue = "?", .regexp = "?", .user = "?", .instances = "?", .code = "?"};
+	struct row row = {
+		.name = name, .queue = "?", .regexp = "?", .user = "?", .instances = "?", .code = "?"};
 
 	if (r == -ENOENT) {
 		sn_config_release(&c);
@@ -103,13 +105,13 @@ static int run(const struct sn_home *h, char *const *names, bool json, bool head
 	int r = names[0] == NULL ? sn_home_participants(h, &all) : 0, code;
 
 	if (r < 0)
-		return sn_command_fail(&COMMAND, r == -EACCES ? SN_EXIT_PERMISSION : SN_EXIT_FAILED, "%s: %s", h->sv,
-				       strerror(-r));
+		return sn_command_fail(&COMMAND, r == -EACCES ? SN_EXIT_PERMISSION : SN_EXIT_FAILED, "%s: %s",
+				       h->sv, strerror(-r));
 	if (json)
 		putchar('[');
 	else if (header)
-		printf("%-20s %-20s %-20s %-10s %9s %-7s %s\n", "NAME", "QUEUE", "REGEXP", "USER", "INSTANCES", "ENABLED",
-		       "CODE");
+		printf("%-20s %-20s %-20s %-10s %9s %-7s %s\n", "NAME", "QUEUE", "REGEXP", "USER",
+		       "INSTANCES", "ENABLED", "CODE");
 	code = list(h, all != NULL ? all : names, json);
 	if (json)
 		puts("]");

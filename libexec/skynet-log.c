@@ -54,7 +54,8 @@ static bool has_wfid(const struct source *s, const char *wfid)
 
 	if (strcmp(s->name, SN_BRIDGE_NAME) == 0)
 		return strstr(text, wfid) != NULL;
-	return text[0] == '[' && strncmp(text + 1, wfid, len) == 0 && (text[len + 1] == ' ' || text[len + 1] == ']');
+	return text[0] == '[' && strncmp(text + 1, wfid, len) == 0 &&
+	       (text[len + 1] == ' ' || text[len + 1] == ']');
 }
 
 static bool is_wanted(const struct show *show, const struct source *s)
@@ -181,8 +182,8 @@ static int add_source(struct show *show, const struct sn_home *h, const char *na
 	if (r == -ENOENT)
 		return sn_command_fail(&COMMAND, SN_EXIT_UNKNOWN, "%s: no such participant", name);
 	if (r < 0)
-		return sn_command_fail(&COMMAND, r == -EACCES ? SN_EXIT_PERMISSION : SN_EXIT_FAILED, "%s: %s", path,
-				       strerror(-r));
+		return sn_command_fail(&COMMAND, r == -EACCES ? SN_EXIT_PERMISSION : SN_EXIT_FAILED, "%s: %s",
+				       path, strerror(-r));
 	show->sources = sn_realloc(show->sources, (show->count + 1) * sizeof s);
 	show->sources[show->count++] = s;
 	return 0;
@@ -260,7 +261,8 @@ static int parse_since(struct show *show, const char *text)
 			t = timegm(&tm);
 	}
 	if (t < 0)
-		return sn_command_usage(&COMMAND, "--since %s: neither 10m, 2h, 3d nor 2026-11-22T10:54", text);
+		return sn_command_usage(&COMMAND, "--since %s: neither 10m, 2h, 3d nor 2026-11-22T10:54",
+					text);
 	show->since_s = t;
 	(void)gmtime_r(&t, &tm); /* fails only past the year 2^31 */
 	if (strftime(show->since, sizeof show->since, "%Y-%m-%d_%H:%M:%S", &tm) == 0)

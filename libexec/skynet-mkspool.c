@@ -9,7 +9,8 @@
 #include "sys/dir.h"
 
 static const struct sn_option OPTIONS[] = {{0}};
-static const struct sn_command COMMAND = {"skynet-mkspool", "NAME", "Makes the spool of a participant.", OPTIONS};
+static const struct sn_command COMMAND = {"skynet-mkspool", "NAME", "Makes the spool of a participant.",
+					  OPTIONS};
 
 static void complain(void *arg, bool error, const char *file, unsigned line, const char *text)
 {
@@ -34,14 +35,16 @@ static int find_owner(const struct sn_home *h, const char *name, struct sn_spool
 	if (code == 0 && h->system) {
 		pw = getpwnam(c.skynet.user);
 		if (pw == NULL)
-			code = sn_command_fail(&COMMAND, SN_EXIT_CONFIG, "user %s: no such user", c.skynet.user);
+			code = sn_command_fail(&COMMAND, SN_EXIT_CONFIG, "user %s: no such user",
+					       c.skynet.user);
 		else
 			*ret = (struct sn_spool_owner){pw->pw_uid, pw->pw_gid, pw->pw_gid, (gid_t)-1};
 		if (adm != NULL)
 			ret->adm = adm->gr_gid;
 		pw = code == 0 ? getpwnam(c.participant.user) : NULL;
 		if (pw == NULL && code == 0)
-			code = sn_command_fail(&COMMAND, SN_EXIT_CONFIG, "user '%s': no such user", c.participant.user);
+			code = sn_command_fail(&COMMAND, SN_EXIT_CONFIG, "user '%s': no such user",
+					       c.participant.user);
 		else if (pw != NULL)
 			ret->participant = pw->pw_gid;
 	}
@@ -63,7 +66,8 @@ static int make(const struct sn_home *h, const char *name)
 	if (r >= 0)
 		r = sn_spool_make(dir, name, &owner);
 	if (r < 0)
-		return sn_command_fail(&COMMAND, r == -EACCES || r == -EPERM ? SN_EXIT_PERMISSION : SN_EXIT_FAILED,
+		return sn_command_fail(&COMMAND,
+				       r == -EACCES || r == -EPERM ? SN_EXIT_PERMISSION : SN_EXIT_FAILED,
 				       "spool %s/%s: %s", h->spool, name, strerror(-r));
 	return 0;
 }

@@ -15,9 +15,9 @@
 enum { OPT_LOG = SN_OPT_FIRST, GROUPS_MAX = 64, AS_MAX = 1024, REASON_MAX = 1024 };
 
 static const struct sn_option OPTIONS[] = {{OPT_LOG, "log", NULL, "prepare the log service"}, {0}};
-static const struct sn_command COMMAND = {"skynet-prepare", "[--log] NAME",
-					  "For the run scripts: makes directories, prints user and groups for chpst.",
-					  OPTIONS};
+static const struct sn_command COMMAND = {
+	"skynet-prepare", "[--log] NAME",
+	"For the run scripts: makes directories, prints user and groups for chpst.", OPTIONS};
 
 struct who {
 	uid_t uid;
@@ -71,7 +71,8 @@ static int add_groups(struct who *who, const char *groups)
 }
 
 /* Makes dir/leaf and opens it; in the system home it then belongs to who. */
-static int make_dir(const char *dir, const char *leaf, const struct sn_home *h, const struct who *who, mode_t mode)
+static int make_dir(const char *dir, const char *leaf, const struct sn_home *h, const struct who *who,
+		    mode_t mode)
 {
 	SN_AUTOFD int top = -1, fd = -1;
 
@@ -92,7 +93,8 @@ static int make_dir(const char *dir, const char *leaf, const struct sn_home *h, 
 static int refuse(const struct sn_home *h, const char *name, char *why)
 {
 	char state[] = "config-error";
-	struct sn_status s = {.state = state, .since_us = sn_clock_real_us(), .reason = why, .code = SN_EXIT_CONFIG};
+	struct sn_status s = {
+		.state = state, .since_us = sn_clock_real_us(), .reason = why, .code = SN_EXIT_CONFIG};
 	SN_AUTOFREE char *path = sn_asprintf("%s/%s", h->run, name);
 	SN_AUTOFD int dir = -1;
 	int r;
@@ -145,12 +147,14 @@ static int prepare_service(const struct sn_home *h, const char *name, struct who
 	if (r < 0) {
 		if (why.text[0] == '\0')
 			(void)snprintf(why.text, sizeof why.text, "configuration: %s", strerror(-r));
-		sn_err("%s: %s", name, why.text);
+		if (rd.errors == 0) /* else they were said */
+			sn_err("%s: %s", name, why.text);
 		return refuse(h, name, why.text);
 	}
 	dir = make_dir(h->run, name, h, who, 0755);
 	if (dir < 0)
-		return sn_command_fail(&COMMAND, SN_EXIT_TEMPORARY, "%s/%s: %s", h->run, name, strerror(-dir));
+		return sn_command_fail(&COMMAND, SN_EXIT_TEMPORARY, "%s/%s: %s", h->run, name,
+				       strerror(-dir));
 	return 0;
 }
 
@@ -164,8 +168,8 @@ static int write_log_config(int dir, const struct sn_config *c)
 
 	if (count > 0 && min >= count)
 		min = count > 1 ? count - 1 : 1;
-	r = sn_buf_addf(&b, "s%llu\nn%llu\nN%llu\n", (unsigned long long)c->skynet.log_size, (unsigned long long)count,
-			(unsigned long long)min);
+	r = sn_buf_addf(&b, "s%llu\nn%llu\nN%llu\n", (unsigned long long)c->skynet.log_size,
+			(unsigned long long)count, (unsigned long long)min);
 	if (r == 0)
 		r = sn_dir_replace(dir, "config", b.data, b.len);
 	sn_buf_release(&b);

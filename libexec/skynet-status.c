@@ -118,6 +118,11 @@ static bool wants_attention(const struct sn_service *s)
 	return s->failed || (strcmp(s->want, "up") == 0 && !s->ready);
 }
 
+static bool is_well(const char *line, size_t len)
+{
+	return memmem(line, len, ": consuming", 11) != NULL || memmem(line, len, ": brokerless", 12) != NULL;
+}
+
 /* Further lines below a service's own: its reason, and of the bridge the broker and who is not consuming. */
 static void print_details(const char *name, const struct sn_service *s)
 {
@@ -132,7 +137,7 @@ static void print_details(const char *name, const struct sn_service *s)
 	while (line != NULL && line[0] != '\0') {
 		size_t len = strcspn(line, "\n");
 
-		if (strncmp(line, "participant.", 12) == 0 && memmem(line, len, ": consuming", 11) == NULL)
+		if (strncmp(line, "participant.", 12) == 0 && !is_well(line, len))
 			printf("    %.*s\n", (int)len - 12, line + 12);
 		line += len + (line[len] == '\n' ? 1 : 0);
 	}

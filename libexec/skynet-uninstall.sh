@@ -44,23 +44,12 @@ for name in $names; do
 done
 stop_services "$(stop_time)"
 
-gone()
-{
-	_tries=200
-	while supervised "$1" || locked "$home_log/$1/lock"; do
-		_tries=$((_tries - 1))
-		[ "$_tries" -gt 0 ] || die 124 "$1: its runsv does not end"
-		sleep 0.05
-	done
-}
-
 for name in $names; do
 	rm -f "$home_service/skynet-$name" "$home_sv/skynet-$name/config.exo"
-	! supervised "$name" || sv exit "$home_sv/skynet-$name" >/dev/null || :
 done
 tell_bridge
 for name in $names; do
-	gone "$name"
+	end_runsv "$name"
 	rm -rf "${home_sv:?}/skynet-$name" "${home_run:?}/$name"
 	# a workitem may have come while we stopped: only now does nothing come any more
 	if [ "$purge" = yes ] && [ "$force" = no ] && is_open "$name"; then

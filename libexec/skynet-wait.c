@@ -170,7 +170,8 @@ int main(int argc, char **argv)
 		switch (opt) {
 		case 't':
 			if (sn_command_duration(optarg, &timeout_ns) < 0)
-				return sn_command_usage(&COMMAND, "--timeout %s: no number of seconds", optarg);
+				return sn_command_usage(&COMMAND, "--timeout %s: no number of seconds",
+							optarg);
 			break;
 		case OPT_FOR:
 			w.goal = find_goal(optarg);

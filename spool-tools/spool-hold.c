@@ -7,7 +7,8 @@ static const struct sn_option OPTIONS[] = {{0}};
 static const struct sn_command COMMAND = {
 	"spool-hold", "[OPTIONS] NAME ITEM…",
 	"Keeps waiting workitems (a name, its beginning, or a WFID) of participant NAME from being\n"
-	"worked on, until spool-release. What is being worked on cannot be held (exit 75).", OPTIONS};
+	"worked on, until spool-release. What is being worked on cannot be held (exit 75).",
+	OPTIONS};
 
 static void hold(struct sn_cli *cli, struct sn_shelf *shelf, const char *text)
 {
@@ -20,7 +21,8 @@ static void hold(struct sn_cli *cli, struct sn_shelf *shelf, const char *text)
 		return;
 	}
 	if (item.state >= SN_ITEM_FAILED) {
-		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: it is %s", item.name, sn_item_state_name(item.state));
+		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: it is %s", item.name,
+			      sn_item_state_name(item.state));
 		return;
 	}
 	r = sn_role_enter(&shelf->s);

@@ -8,14 +8,16 @@
 enum { OPT_STATE = 's', OPT_LINES = 'n', OPT_JSON = SN_OPT_FIRST };
 
 static const struct sn_option OPTIONS[] = {
-	{OPT_STATE, "state", "STATE", "only these: new, cur, result, open, held, failed, done, all (several: with commas)"},
+	{OPT_STATE, "state", "STATE",
+	 "only these: new, cur, result, open, held, failed, done, all (several: with commas)"},
 	{OPT_LINES, "lines", "N", "only the newest N"},
 	{OPT_JSON, "json", NULL, "one JSON object per line"},
 	{0}};
 static const struct sn_command COMMAND = {
 	"spool-ls", "[OPTIONS] [NAME]",
 	"Lists the workitems of participant NAME, or of all, newest last:\n"
-	"[PARTICIPANT] STATE NAME AGE ATTEMPT WFID EXPID SIZE. Without --state what is not finished.", OPTIONS};
+	"[PARTICIPANT] STATE NAME AGE ATTEMPT WFID EXPID SIZE. Without --state what is not finished.",
+	OPTIONS};
 
 struct row { /* what the files say */
 	char wfid[SN_FEI_MAX + 1], expid[SN_FEI_MAX + 1];
@@ -139,8 +141,8 @@ static void list(const struct sn_cli *cli, const char *participant, const struct
 		int r = sn_items_list(&shelves[i], choice->states, choice->lines, &items);
 
 		if (r < 0)
-			sn_cli_die(cli, sn_cli_code(r), "cannot list the spool of %s: %s", shelves[i].participant,
-				   strerror(-r));
+			sn_cli_die(cli, sn_cli_code(r), "cannot list the spool of %s: %s",
+				   shelves[i].participant, strerror(-r));
 		if (participant == NULL && (int)strlen(shelves[i].participant) > width)
 			width = (int)strlen(shelves[i].participant);
 	}

@@ -19,7 +19,8 @@ static void release(struct sn_cli *cli, struct sn_shelf *shelf, const char *text
 		return;
 	}
 	if (item.state >= SN_ITEM_FAILED) {
-		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: it is %s", item.name, sn_item_state_name(item.state));
+		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: it is %s", item.name,
+			      sn_item_state_name(item.state));
 		return;
 	}
 	r = sn_role_enter(&shelf->s);

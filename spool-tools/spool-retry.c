@@ -16,7 +16,8 @@ static const struct sn_command COMMAND = {
 	"spool-retry", "[OPTIONS] NAME ITEM…|--all",
 	"Hands failed workitems (a name, its beginning, or a WFID) of participant NAME in again.\n"
 	"Each becomes a new workitem with a name of its own, which is printed; the old files stay,\n"
-	"with a note beside them, NAME.retried. Not while the same body is open (exit 75).", OPTIONS};
+	"with a note beside them, NAME.retried. Not while the same body is open (exit 75).",
+	OPTIONS};
 
 /* The note beside the old files, one line for each time. */
 static int note(struct sn_put *p, const struct sn_item *item, const char *new_name)
@@ -28,8 +29,8 @@ static int note(struct sn_put *p, const struct sn_item *item, const char *new_na
 	(void)snprintf(leaf, sizeof leaf, "%s.retried", item->name); /* fits */
 	sn_time_format(sn_clock_real_us(), now);
 	r = sn_role_enter(&p->shelf.s);
-	dir = item->state == SN_ITEM_DONE ? sn_spool_done_dir(&p->shelf.s, item->name) :
-					    sn_spool_failed_dir(&p->shelf.s, item->name);
+	dir = item->state == SN_ITEM_DONE ? sn_spool_done_dir(&p->shelf.s, item->name)
+					  : sn_spool_failed_dir(&p->shelf.s, item->name);
 	if (r == 0)
 		r = dir < 0 ? dir : sn_dir_read(dir, leaf, &text);
 	if (r == -ENOENT)
@@ -43,14 +44,16 @@ static int note(struct sn_put *p, const struct sn_item *item, const char *new_na
 	return r;
 }
 
-static void deliver(struct sn_cli *cli, struct sn_put *p, const struct sn_item *item, const struct sn_buf *body)
+static void deliver(struct sn_cli *cli, struct sn_put *p, const struct sn_item *item,
+		    const struct sn_buf *body)
 {
 	char name[SN_NAME_SIZE] = "";
 	const char *why = "";
 	int r = sn_put_is_open(p, body->data, body->len, name);
 
 	if (r == 1) {
-		sn_cli_failed(cli, SN_EXIT_TRY_AGAIN, "%s: the same workitem is open, as %s", item->name, name);
+		sn_cli_failed(cli, SN_EXIT_TRY_AGAIN, "%s: the same workitem is open, as %s", item->name,
+			      name);
 		return;
 	}
 	if (r == 0)
@@ -67,7 +70,8 @@ static void deliver(struct sn_cli *cli, struct sn_put *p, const struct sn_item *
 	cli->done++;
 	r = note(p, item, name);
 	if (r < 0)
-		fprintf(stderr, "%s: %s: retried, but no note could be left: %s\n", COMMAND.name, item->name, strerror(-r));
+		fprintf(stderr, "%s: %s: retried, but no note could be left: %s\n", COMMAND.name, item->name,
+			strerror(-r));
 }
 
 static void retry(struct sn_cli *cli, struct sn_put *p, const struct sn_item *item)
@@ -112,8 +116,8 @@ static void retry_one(struct sn_cli *cli, struct sn_put *p, enum sn_item_state f
 		cli->failed++;
 		cli->code = code;
 	} else if (item.state != from) {
-		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: it is %s, not %s", item.name, sn_item_state_name(item.state),
-			      sn_item_state_name(from));
+		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: it is %s, not %s", item.name,
+			      sn_item_state_name(item.state), sn_item_state_name(from));
 	} else {
 		retry(cli, p, &item);
 	}
@@ -136,9 +140,11 @@ int main(int argc, char **argv)
 	sn_cli_home(&cli);
 	r = sn_put_open(&cli.home, argv[optind], &p);
 	if (r == -ENOENT)
-		sn_cli_die(&cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", argv[optind], cli.home.spool);
+		sn_cli_die(&cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", argv[optind],
+			   cli.home.spool);
 	if (r < 0)
-		sn_cli_die(&cli, sn_cli_code(r), "cannot open the spool of %s: %s", argv[optind], strerror(-r));
+		sn_cli_die(&cli, sn_cli_code(r), "cannot open the spool of %s: %s", argv[optind],
+			   strerror(-r));
 	if (all)
 		retry_all(&cli, &p, from);
 	for (int i = optind + 1; i < argc; i++)

@@ -18,7 +18,8 @@ static const struct sn_option OPTIONS[] = {
 static const struct sn_command COMMAND = {
 	"spool-show", "[OPTIONS] [NAME] ITEM",
 	"Shows where workitem ITEM (its name, the beginning of that, or a WFID) of participant NAME\n"
-	"(default: any) is, and the header of its result.", OPTIONS};
+	"(default: any) is, and the header of its result.",
+	OPTIONS};
 
 static void print_file(const struct sn_cli *cli, const struct sn_item *item, int what)
 {
@@ -107,7 +108,8 @@ static void print_facts(struct fact *facts, bool json)
 			printf("%s\"%s\":", i == 0 ? "{" : ",", facts[i].key);
 			sn_command_json(value);
 		} else if (sn_pretty_line(value, strlen(value), &line) == 0) {
-			printf("%s: %s\n", facts[i].key, line.data != NULL && line.data[0] != '\0' ? line.data : "-");
+			printf("%s: %s\n", facts[i].key,
+			       line.data != NULL && line.data[0] != '\0' ? line.data : "-");
 		}
 		sn_buf_release(&line);
 		free(facts[i].value);

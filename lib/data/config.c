@@ -10,10 +10,10 @@
 
 enum kind { TEXT, HOSTS, CODE, BOOL, UINT, U64, SECONDS, LEVEL, SYNC };
 
-#define KEY(sec, field, name_, kind_, lo, hi, fallback_, help_)                                                        \
-	{                                                                                                              \
-		.section = #sec, .name = (name_), .fallback = (fallback_), .help = (help_), .kind = (kind_),           \
-		.offset = offsetof(struct sn_config, sec.field), .min = (lo), .max = (hi)                              \
+#define KEY(sec, field, name_, kind_, lo, hi, fallback_, help_)                                              \
+	{                                                                                                    \
+		.section = #sec, .name = (name_), .fallback = (fallback_), .help = (help_), .kind = (kind_), \
+		.offset = offsetof(struct sn_config, sec.field), .min = (lo), .max = (hi)                    \
 	}
 
 static const struct sn_config_key KEYS[] = {
@@ -21,26 +21,32 @@ static const struct sn_config_key KEYS[] = {
 	KEY(boss, vhost, "amqp_vhost", TEXT, 0, 0, "boss", "the broker's virtual host"),
 	KEY(boss, user, "amqp_user", TEXT, 0, 0, "boss", "user at the broker"),
 	KEY(boss, password, "amqp_pwd", TEXT, 0, 0, "", "password; amqp_password_file is better"),
-	KEY(boss, password_file, "amqp_password_file", TEXT, 0, 0, "", "file with the password on its first line"),
+	KEY(boss, password_file, "amqp_password_file", TEXT, 0, 0, "",
+	    "file with the password on its first line"),
 	KEY(boss, tls, "amqp_tls", BOOL, 0, 1, "no", "TLS to the broker (default port 5671)"),
 	KEY(boss, ca, "amqp_ca", TEXT, 0, 0, "", "file of CAs; unset: the system's"),
 	KEY(boss, cert, "amqp_cert", TEXT, 0, 0, "", "client certificate file"),
 	KEY(boss, key, "amqp_key", TEXT, 0, 0, "", "client key file"),
-	KEY(boss, tls_verify, "amqp_tls_verify", BOOL, 0, 1, "yes", "no: neither chain nor host name is checked"),
+	KEY(boss, tls_verify, "amqp_tls_verify", BOOL, 0, 1, "yes",
+	    "no: neither chain nor host name is checked"),
 	KEY(boss, heartbeat_s, "amqp_heartbeat", UINT, 0, 3600, "30", "seconds; 0 none"),
 	KEY(boss, engine_queue, "engine_queue", TEXT, 1, 0, "ruote_workitems", "where replies go"),
 	KEY(skynet, include_dir, "include_dir", TEXT, 0, 0, "conf.d", "more *.conf, sorted; relative to etc"),
 	KEY(skynet, log_level, "log_level", LEVEL, 0, 0, "info", "debug, info, warning, error, critical"),
 	KEY(skynet, sync, "sync", SYNC, 0, 0, "syncfs", "syncfs, fdatasync, none"),
-	KEY(skynet, sync_after_ns, "sync_after", SECONDS, 0, 3600, "1", "seconds before unanswered workitems are synced"),
-	KEY(skynet, min_free_mb, "min_free_mb", U64, 0, UINT32_MAX, "64", "MB that stay free on the spool's disk"),
+	KEY(skynet, sync_after_ns, "sync_after", SECONDS, 0, 3600, "1",
+	    "seconds before unanswered workitems are synced"),
+	KEY(skynet, min_free_mb, "min_free_mb", U64, 0, UINT32_MAX, "64",
+	    "MB that stay free on the spool's disk"),
 	KEY(skynet, min_free_inodes, "min_free_inodes", U64, 0, UINT32_MAX, "1000", "inodes that stay free"),
 	KEY(skynet, history, "history", BOOL, 0, 1, "yes", "write history rows"),
 	KEY(skynet, user, "user", TEXT, 1, 0, "skynet", "the bridge's uid (system home)"),
 	KEY(skynet, log_user, "log_user", TEXT, 1, 0, "skynetlog", "svlogd's uid (system home)"),
-	KEY(skynet, log_size, "log_size", U64, 0, 1 << 30, "1000000", "bytes of a log file before it is rotated; 0 never"),
+	KEY(skynet, log_size, "log_size", U64, 0, 1 << 30, "1000000",
+	    "bytes of a log file before it is rotated; 0 never"),
 	KEY(skynet, log_count, "log_count", U64, 0, 9999, "10", "old log files kept; 0 all"),
-	KEY(skynet, log_min_free, "log_min_free", U64, 1, 9999, "5", "old log files kept when the disk is full"),
+	KEY(skynet, log_min_free, "log_min_free", U64, 1, 9999, "5",
+	    "old log files kept when the disk is full"),
 	KEY(participant, queue, "queue", TEXT, 0, 0, "", "AMQP queue; unset: the participant's name"),
 	KEY(participant, regexp, "regexp", TEXT, 0, 0, "", "process writers' names for it (registration)"),
 	KEY(participant, code, "code", CODE, 1, 0, "code.py", "file in the service directory"),
@@ -52,8 +58,10 @@ static const struct sn_config_key KEYS[] = {
 	KEY(participant, prefetch, "prefetch", UINT, 1, 65535, "100", "messages taken ahead of their acks"),
 	KEY(participant, hold, "hold", UINT, 1, 1000000, "1000", "open workitems at which consuming pauses"),
 	KEY(participant, max_size_bytes, "max_size", U64, 1, 1 << 30, "67108864", "bytes of a body"),
-	KEY(participant, max_attempts, "max_attempts", UINT, 1, 99, "3", "attempts at a workitem that kills its worker"),
-	KEY(participant, sync_results, "sync_results", BOOL, 0, 1, "no", "sync each result: work that must not be repeated"),
+	KEY(participant, max_attempts, "max_attempts", UINT, 1, 99, "3",
+	    "attempts at a workitem that kills its worker"),
+	KEY(participant, sync_results, "sync_results", BOOL, 0, 1, "no",
+	    "sync each result: work that must not be repeated"),
 	KEY(participant, grace_s, "grace", UINT, 0, 86400, "30", "seconds that running work has after TERM"),
 	KEY(participant, start_limit_s, "start_limit", UINT, 1, 86400, "60", "seconds that `start` may take"),
 };
@@ -312,7 +320,8 @@ int sn_config_read_file(struct sn_config *c, const char *path, struct sn_config_
 
 static const char *seconds_text(int64_t ns, char *text, size_t size)
 {
-	int n = snprintf(text, size, "%lld.%09lld", (long long)(ns / 1000000000), (long long)(ns % 1000000000));
+	int n = snprintf(text, size, "%lld.%09lld", (long long)(ns / 1000000000),
+			 (long long)(ns % 1000000000));
 
 	while (n > 0 && text[n - 1] == '0')
 		text[--n] = '\0';
@@ -336,7 +345,8 @@ const char *sn_config_get(const struct sn_config *c, const char *section, const 
 		(void)snprintf(text, sizeof text, "%u", *(const unsigned *)field); /* it fits */
 		return text;
 	case U64:
-		(void)snprintf(text, sizeof text, "%llu", (unsigned long long)*(const uint64_t *)field); /* it fits */
+		(void)snprintf(text, sizeof text, "%llu",
+			       (unsigned long long)*(const uint64_t *)field); /* it fits */
 		return text;
 	case SECONDS:
 		return seconds_text(*(const int64_t *)field, text, sizeof text);

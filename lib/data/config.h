@@ -58,7 +58,8 @@ int sn_config_read_file(struct sn_config *c, const char *path, struct sn_config_
 /* The table. *ret_count rows. */
 const struct sn_config_key *sn_config_keys(size_t *ret_count);
 /* Sets a text value by its key: for defaults that depend on the participant's name. 0, -EINVAL: no text key. */
-int sn_config_set_text(struct sn_config *c, const char *section, const char *name, const char *value) SN_CHECK;
+int sn_config_set_text(struct sn_config *c, const char *section, const char *name,
+		       const char *value) SN_CHECK;
 /* One value as text (borrowed or static; valid until the next call), NULL if there is no such key. */
 const char *sn_config_get(const struct sn_config *c, const char *section, const char *name);
 

@@ -9,9 +9,9 @@
 struct source {
 	const struct sn_ini *ini;
 	const char *at, *end;
-	unsigned line;    /* the last one that was handed out */
-	unsigned joined;  /* lines behind it that belong to its value */
-	bool pending;     /* a name was handed out and not come back */
+	unsigned line;	 /* the last one that was handed out */
+	unsigned joined; /* lines behind it that belong to its value */
+	bool pending;	 /* a name was handed out and not come back */
 	struct sn_buf value;
 	unsigned errors;
 };

@@ -110,9 +110,11 @@ void sn_cli_shelf(const struct sn_cli *cli, const char *participant, struct sn_s
 	int r = sn_shelf_open(&cli->home, participant, ret);
 
 	if (r == -ENOENT)
-		sn_cli_die(cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", participant, cli->home.spool);
+		sn_cli_die(cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", participant,
+			   cli->home.spool);
 	if (r < 0)
-		sn_cli_die(cli, sn_cli_code(r), "cannot open the spool %s/%s: %s", cli->home.spool, participant, strerror(-r));
+		sn_cli_die(cli, sn_cli_code(r), "cannot open the spool %s/%s: %s", cli->home.spool,
+			   participant, strerror(-r));
 }
 
 struct sn_shelf *sn_cli_shelves(const struct sn_cli *cli, const char *participant, size_t *ret_count)
@@ -139,8 +141,8 @@ struct sn_shelf *sn_cli_shelves(const struct sn_cli *cli, const char *participan
 		if (r == 0)
 			count++;
 		else
-			fprintf(stderr, "%s: %s/%s is left out: %s\n", cli->command->name, cli->home.spool, names[i],
-				strerror(-r));
+			fprintf(stderr, "%s: %s/%s is left out: %s\n", cli->command->name, cli->home.spool,
+				names[i], strerror(-r));
 	}
 	sn_home_files_free(names);
 	*ret_count = count;
@@ -166,7 +168,8 @@ int sn_cli_find(const struct sn_cli *cli, const struct sn_shelf *shelves, size_t
 	for (size_t i = 0; i < count; i++) {
 		r = sn_items_find(&shelves[i], text, &found);
 		if (r < 0)
-			sn_cli_die(cli, sn_cli_code(r), "cannot list the spool of %s: %s", shelves[i].participant, strerror(-r));
+			sn_cli_die(cli, sn_cli_code(r), "cannot list the spool of %s: %s",
+				   shelves[i].participant, strerror(-r));
 	}
 	sn_items_sort(&found);
 	if (found.count == 1) {

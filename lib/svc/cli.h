@@ -18,7 +18,7 @@ struct sn_cli {
 	const char *home_option;
 	struct sn_home home;
 	unsigned done, failed; /* of several operands */
-	int code;              /* of the last failure */
+	int code;	       /* of the last failure */
 };
 
 /* As sn_command_next, --home and --help looked after. */
@@ -39,7 +39,8 @@ int sn_cli_code(int err) SN_CHECK;
 /* Opens a participant's spool or dies. */
 void sn_cli_shelf(const struct sn_cli *cli, const char *participant, struct sn_shelf *ret);
 /* The shelves of `participant`, or of all there are (NULL). The array is the caller's; or dies. */
-struct sn_shelf *sn_cli_shelves(const struct sn_cli *cli, const char *participant, size_t *ret_count) SN_CHECK;
+struct sn_shelf *sn_cli_shelves(const struct sn_cli *cli, const char *participant,
+				size_t *ret_count) SN_CHECK;
 /* The one workitem that `text` means, on any of the shelves. 0; or SN_EXIT_UNKNOWN, SN_EXIT_BAD_ITEM (several: they were
  * listed), said on stderr. */
 int sn_cli_find(const struct sn_cli *cli, const struct sn_shelf *shelves, size_t count, const char *text,

@@ -17,7 +17,8 @@ static void print_option(const struct sn_option *o)
 	char left[64];
 
 	if (o->letter < SN_OPT_HOME)
-		(void)snprintf(left, sizeof left, "-%c, --%s %s", o->letter, o->name, o->arg == NULL ? "" : o->arg);
+		(void)snprintf(left, sizeof left, "-%c, --%s %s", o->letter, o->name,
+			       o->arg == NULL ? "" : o->arg);
 	else
 		(void)snprintf(left, sizeof left, "    --%s %s", o->name, o->arg == NULL ? "" : o->arg);
 	printf("  %-24s %s\n", left, o->help);
@@ -45,9 +46,8 @@ static void add_options(const struct sn_option *from, struct option *to, size_t 
 	size_t n = strlen(letters);
 
 	for (; from->name != NULL && *count < OPTIONS_MAX; from++) {
-		to[(*count)++] = (struct option){.name = from->name,
-						 .has_arg = has_arg(from),
-						 .val = from->letter};
+		to[(*count)++] =
+			(struct option){.name = from->name, .has_arg = has_arg(from), .val = from->letter};
 		if (from->letter >= SN_OPT_HOME)
 			continue;
 		letters[n++] = (char)from->letter;

@@ -13,10 +13,10 @@
 #include "svc/home.h"
 
 enum { /* letters of options that have none, and what sn_command_next returns beyond the table */
-	SN_OPT_HOME = 256, /* --home DIR, in optarg */
-	SN_OPT_HELP,       /* was printed: return 0 */
-	SN_OPT_WRONG,      /* was explained: return SN_EXIT_USAGE */
-	SN_OPT_FIRST,      /* the first number that is free for options without a letter */
+       SN_OPT_HOME = 256, /* --home DIR, in optarg */
+       SN_OPT_HELP,	  /* was printed: return 0 */
+       SN_OPT_WRONG,	  /* was explained: return SN_EXIT_USAGE */
+       SN_OPT_FIRST,	  /* the first number that is free for options without a letter */
 };
 
 struct sn_option {

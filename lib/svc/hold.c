@@ -42,7 +42,8 @@ int sn_hold(struct sn_spool *s, const char *name)
 	if (r == -ENOENT) /* claimed meanwhile, or it was not linked in yet, or it is finished */
 		r = in_hand(s, name) ? -EBUSY : (exists(s->open, name) ? 0 : -ENOENT);
 	if (r < 0)
-		(void)unlinkat(s->open, marker, 0); /* nothing was held; spool-check finds a marker that stays */
+		(void)unlinkat(s->open, marker,
+			       0); /* nothing was held; spool-check finds a marker that stays */
 	return r;
 }
 

@@ -128,7 +128,8 @@ static void cannot_read(struct sn_config_reader *rd, const char *path, int error
 		sn_err("%s: cannot be read: %s", path, strerror(error));
 }
 
-static int merge(const struct sn_home *h, char *const *files, struct sn_config_reader *rd, struct sn_config *c)
+static int merge(const struct sn_home *h, char *const *files, struct sn_config_reader *rd,
+		 struct sn_config *c)
 {
 	int r, ret = 0;
 
@@ -157,7 +158,8 @@ static char *find_include_dir(const struct sn_home *h, char *const *files)
 
 	sn_config_init(&c);
 	if (merge(h, files, &rd, &c) < 0)
-		rd.errors = 0; /* what could be read decides; the rest is said when the files are read for good */
+		rd.errors =
+			0; /* what could be read decides; the rest is said when the files are read for good */
 	if (c.skynet.include_dir[0] == '/')
 		dir = sn_strdup(c.skynet.include_dir);
 	else if (c.skynet.include_dir[0] != '\0')

@@ -10,7 +10,7 @@
 #include "base/base.h"
 #include "data/config.h"
 
-struct sn_home { /* absolute paths, owned */
+struct sn_home {     /* absolute paths, owned */
 	bool system; /* the system home: several uids, chpst */
 	char *root;  /* "/" or DIR */
 	char *etc, *sv, *service, *spool, *lib, *log, *run;

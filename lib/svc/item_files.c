@@ -29,7 +29,8 @@ char *sn_item_path(const struct sn_home *h, const struct sn_item *item, const ch
 	const char *dir = finished(item) ? sn_item_state_name(item->state) : "open";
 
 	if (!finished(item) && strcmp(suffix, ".result") == 0)
-		return sn_asprintf("%s/%s/work/result/new/%s", h->spool, item->shelf->participant, item->name);
+		return sn_asprintf("%s/%s/work/result/new/%s", h->spool, item->shelf->participant,
+				   item->name);
 	return sn_asprintf("%s/%s/%s/%s", h->spool, item->shelf->participant, dir, leaf);
 }
 

@@ -8,8 +8,9 @@
 #include "sys/fd.h"
 
 static const char *const STATES[SN_ITEM_STATES] = {
-	[SN_ITEM_NEW] = "new",	 [SN_ITEM_CUR] = "cur",	      [SN_ITEM_RESULT] = "result", [SN_ITEM_OPEN] = "open",
-	[SN_ITEM_HELD] = "held", [SN_ITEM_FAILED] = "failed", [SN_ITEM_DONE] = "done",
+	[SN_ITEM_NEW] = "new",	 [SN_ITEM_CUR] = "cur",	  [SN_ITEM_RESULT] = "result",
+	[SN_ITEM_OPEN] = "open", [SN_ITEM_HELD] = "held", [SN_ITEM_FAILED] = "failed",
+	[SN_ITEM_DONE] = "done",
 };
 
 const char *sn_item_state_name(enum sn_item_state state)
@@ -31,8 +32,17 @@ int sn_item_state_parse(const char *word, enum sn_item_state *ret)
 /* People of group adm may read the ledger, but not enter work/. */
 static int open_ledger(struct sn_spool *s, int spooldir, const char *participant)
 {
-	*s = (struct sn_spool){.root = -1, .open = -1, .done = -1, .failed = -1, .work = -1, .new = -1, .cur = -1,
-			       .tmp = -1, .result = -1, .done_bucket = {.fd = -1}, .failed_bucket = {.fd = -1}};
+	*s = (struct sn_spool){.root = -1,
+			       .open = -1,
+			       .done = -1,
+			       .failed = -1,
+			       .work = -1,
+			       .new = -1,
+			       .cur = -1,
+			       .tmp = -1,
+			       .result = -1,
+			       .done_bucket = {.fd = -1},
+			       .failed_bucket = {.fd = -1}};
 	s->root = openat(spooldir, participant, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->root < 0)
 		return -errno;
@@ -287,7 +297,8 @@ static void scan_finished(struct scan *sc, enum sn_item_state state, size_t limi
 
 		n = count_names(buckets);
 		while (n-- > 0 && (limit == 0 || sc->out->count - before < limit)) {
-			SN_AUTOFD int fd = worth_it(sc->text, 9, buckets[n]) ? sn_dir_open(day, buckets[n]) : -1;
+			SN_AUTOFD int fd = worth_it(sc->text, 9, buckets[n]) ? sn_dir_open(day, buckets[n])
+									     : -1;
 
 			if (fd >= 0)
 				scan_bucket(sc, fd, state);

@@ -17,10 +17,10 @@
 #include "svc/home.h"
 
 enum sn_item_state {
-	SN_ITEM_NEW,    /* waits in new/ */
-	SN_ITEM_CUR,    /* is being worked on */
+	SN_ITEM_NEW,	/* waits in new/ */
+	SN_ITEM_CUR,	/* is being worked on */
 	SN_ITEM_RESULT, /* its reply is on the way out */
-	SN_ITEM_OPEN,   /* in the ledger only, or the caller may not look into work/ */
+	SN_ITEM_OPEN,	/* in the ledger only, or the caller may not look into work/ */
 	SN_ITEM_HELD,
 	SN_ITEM_FAILED,
 	SN_ITEM_DONE,

@@ -19,7 +19,8 @@ static bool is_log(const char *name)
 	if (len > 255)
 		return false;
 	return strcmp(name, "current") == 0 ||
-	       (name[0] == '@' && len > 2 && (strcmp(name + len - 2, ".s") == 0 || strcmp(name + len - 2, ".u") == 0));
+	       (name[0] == '@' && len > 2 &&
+		(strcmp(name + len - 2, ".s") == 0 || strcmp(name + len - 2, ".u") == 0));
 }
 
 static void keep_least(char best[256], const char *name)
@@ -33,7 +34,8 @@ static int find_ours(void *arg, const char *name)
 	struct search *s = arg;
 	struct stat st;
 
-	if (is_log(name) && fstatat(s->log->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == s->log->inode)
+	if (is_log(name) && fstatat(s->log->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_ino == s->log->inode)
 		memcpy(s->after, name, strlen(name) + 1);
 	return 0;
 }
@@ -136,8 +138,9 @@ int sn_logfile_next(struct sn_logfile *l)
 		next = open_next(l);
 		if (next == NULL)
 			return 0;
-		if (l->file != NULL && read_line(l, true)) { /* written between our end of file and the rotation */
-			(void)fclose(next);                  /* read only */
+		if (l->file != NULL &&
+		    read_line(l, true)) {   /* written between our end of file and the rotation */
+			(void)fclose(next); /* read only */
 			return got_line(l);
 		}
 		use_file(l, next);

@@ -13,7 +13,7 @@ enum { SN_LOGFILE_TIME = 25 }; /* "2026-11-22_10:54:43.86511" */
 
 struct sn_logfile {
 	char time[SN_LOGFILE_TIME + 1]; /* of the last line that had one */
-	const char *text;               /* without time and newline; until the next call */
+	const char *text;		/* without time and newline; until the next call */
 	/* private */
 	int dir;
 	FILE *file;

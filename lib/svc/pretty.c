@@ -14,7 +14,8 @@ static int new_line(struct sn_buf *out, unsigned depth)
 /* U+0080–U+009F: a terminal takes them for control sequences. */
 static bool is_c1(const char *s, size_t left)
 {
-	return left >= 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] >= 0x80 && (unsigned char)s[1] < 0xa0;
+	return left >= 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] >= 0x80 &&
+	       (unsigned char)s[1] < 0xa0;
 }
 
 /* A string token, its quotes included; returns what was taken. */

@@ -106,7 +106,8 @@ static int compare(void *arg, const char *name)
 
 	if (!sn_name_valid(name) || sn_name_digest(name) != t->digest)
 		return 0;
-	same = sn_dir_read(t->p->shelf.s.open, name, &b) == 0 && b.len == t->len && memcmp(b.data, t->body, t->len) == 0;
+	same = sn_dir_read(t->p->shelf.s.open, name, &b) == 0 && b.len == t->len &&
+	       memcmp(b.data, t->body, t->len) == 0;
 	sn_buf_release(&b);
 	if (same)
 		memcpy(t->ret_name, name, strlen(name) + 1);
@@ -115,7 +116,8 @@ static int compare(void *arg, const char *name)
 
 int sn_put_is_open(const struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME_SIZE])
 {
-	struct twin t = {.p = p, .body = body, .len = len, .digest = sn_digest_short(body, len), .ret_name = ret_name};
+	struct twin t = {
+		.p = p, .body = body, .len = len, .digest = sn_digest_short(body, len), .ret_name = ret_name};
 
 	return sn_dir_each(p->shelf.s.open, compare, &t);
 }

@@ -20,9 +20,11 @@ struct sn_put {
 int sn_put_open(const struct sn_home *h, const char *participant, struct sn_put *ret) SN_CHECK;
 void sn_put_close(struct sn_put *p);
 /* Delivers one body. 0 and its name; -EBADMSG: no workitem, *ret_why says what is wrong; -EFBIG: over max_size; -errno. */
-int sn_put(struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME_SIZE], const char **ret_why) SN_CHECK;
+int sn_put(struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME_SIZE],
+	   const char **ret_why) SN_CHECK;
 /* 1 if a workitem with exactly these bytes is open, its name in ret_name; 0 if none; -errno. */
-int sn_put_is_open(const struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME_SIZE]) SN_CHECK;
+int sn_put_is_open(const struct sn_put *p, const void *body, size_t len,
+		   char ret_name[SN_NAME_SIZE]) SN_CHECK;
 
 /* What is made in a spool must belong to its owner: the kernel lets nobody link a stranger's file. Root takes the
  * owner's uid between these two; for anybody else they do nothing. 0 or -errno. */

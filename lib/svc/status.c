@@ -38,8 +38,8 @@ int sn_status_write(int dirfd, const struct sn_status *s)
 	sn_time_format(s->since_us, since);
 	r = add_line(&b, "state", s->state);
 	if (r == 0)
-		r = sn_buf_addf(&b, "pid: %d\nsince: %s\nworkers: %u\nrestarts: %u\n", (int)s->pid, since, s->workers,
-				s->restarts);
+		r = sn_buf_addf(&b, "pid: %d\nsince: %s\nworkers: %u\nrestarts: %u\n", (int)s->pid, since,
+				s->workers, s->restarts);
 	if (r == 0)
 		r = add_line(&b, "reason", s->reason);
 	if (r == 0 && s->code != 0)
@@ -136,8 +136,9 @@ int sn_status_read(int dirfd, struct sn_status *ret)
 		return -errno;
 	r = S_ISREG(st.st_mode) ? sn_fd_read_all(fd, &text) : -EINVAL;
 	if (r == 0)
-		r = text.len == 0 || memchr(text.data, '\0', text.len) != NULL ? -EINVAL
-									       : read_lines(ret, text.data, &extra);
+		r = text.len == 0 || memchr(text.data, '\0', text.len) != NULL
+			    ? -EINVAL
+			    : read_lines(ret, text.data, &extra);
 	if (extra.len > 0)
 		replace(&ret->extra, extra.data);
 	sn_buf_release(&text);
@@ -171,7 +172,8 @@ static int parse_runit(const struct sn_buf *b, struct sn_runit *ret)
 
 	if (b->len != RUNIT_SIZE)
 		return -EINVAL;
-	ret->since_us = (int64_t)(big_endian(p, 8) - TAI_EPOCH) * 1000000 + (int64_t)big_endian(p + 8, 4) / 1000;
+	ret->since_us =
+		(int64_t)(big_endian(p, 8) - TAI_EPOCH) * 1000000 + (int64_t)big_endian(p + 8, 4) / 1000;
 	ret->pid = (pid_t)((uint32_t)p[15] << 24 | (uint32_t)p[14] << 16 | (uint32_t)p[13] << 8 | p[12]);
 	ret->paused = p[16] != 0;
 	ret->want_up = p[17] == 'u';
@@ -197,7 +199,8 @@ int sn_runit_read(const char *service_dir, struct sn_runit *ret)
 	sn_buf_release(&b);
 	if (r < 0)
 		return r == -E2BIG ? -EINVAL : r;
-	ok = openat(dir, "ok", O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC); /* ENXIO: nobody reads this fifo */
+	ok = openat(dir, "ok",
+		    O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC); /* ENXIO: nobody reads this fifo */
 	if (ok < 0 && errno != ENXIO && errno != ENOENT)
 		return -errno;
 	read.supervised = ok >= 0;

@@ -21,12 +21,12 @@ int sn_status_write(int dirfd, const struct sn_status *s) SN_CHECK;
 int sn_status_read(int dirfd, struct sn_status *ret) SN_CHECK;
 void sn_status_release(struct sn_status *s);
 
-struct sn_runit { /* supervise/status of a service directory */
-	pid_t pid;         /* 0: not running */
-	int64_t since_us;  /* of the last change of state */
+struct sn_runit {	  /* supervise/status of a service directory */
+	pid_t pid;	  /* 0: not running */
+	int64_t since_us; /* of the last change of state */
 	bool want_up, paused, term_sent;
-	bool finishing;    /* pid is ./finish, not ./run */
-	bool supervised;   /* a runsv listens on supervise/ok; without one the rest is old */
+	bool finishing;	 /* pid is ./finish, not ./run */
+	bool supervised; /* a runsv listens on supervise/ok; without one the rest is old */
 };
 /* 0; -ENOENT never supervised; -EACCES (supervise/ is 0700); -EINVAL. */
 int sn_runit_read(const char *service_dir, struct sn_runit *ret) SN_CHECK;

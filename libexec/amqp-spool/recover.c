@@ -68,9 +68,14 @@ static int keep_newest(void *arg, const char *name)
 	return 0;
 }
 
-static int seed_recent(void *arg, const char *leaf)
+struct finished { /* names of a bucket, any number of them, in no order */
+	struct recent *v;
+	size_t count, cap;
+};
+
+static int note_finished(void *arg, const char *leaf)
 {
-	struct participant *p = arg;
+	struct finished *f = arg;
 	char name[SN_NAME_SIZE];
 	const char *dot = strstr(leaf, ".json");
 
@@ -80,31 +85,57 @@ static int seed_recent(void *arg, const char *leaf)
 	name[dot - leaf] = '\0';
 	if (!sn_name_valid(name))
 		return 0;
-	sn_name_clock_seed(&p->b->names, name);
-	recent_add(p, name);
+	if (f->count == f->cap) {
+		f->cap = f->cap > 0 ? 2 * f->cap : 256;
+		f->v = sn_realloc(f->v, f->cap * sizeof *f->v);
+	}
+	memcpy(f->v[f->count].prefix, name, SN_NAME_FIXED);
+	f->v[f->count++].prefix[SN_NAME_FIXED] = '\0';
 	return 0;
 }
 
-/* What the two newest buckets of the newest two days name was finished a moment ago. */
-static void seed_from(struct participant *p, int dir)
+static void gather_finished(int dir, struct finished *f)
 {
 	struct newest days = {0};
 
 	if (sn_dir_each(dir, keep_newest, &days) < 0)
 		return;
-	for (int d = 1; d >= 0; d--) {
+	for (int d = 0; d < 2; d++) {
 		SN_AUTOFD int day = days.name[d][0] != '\0' ? sn_dir_open(dir, days.name[d]) : -1;
 		struct newest buckets = {0};
 
 		if (day < 0 || sn_dir_each(day, keep_newest, &buckets) < 0)
 			continue;
-		for (int i = 1; i >= 0; i--) {
+		for (int i = 0; i < 2; i++) {
 			SN_AUTOFD int bucket = buckets.name[i][0] != '\0' ? sn_dir_open(day, buckets.name[i]) : -1;
 
-			if (bucket >= 0 && sn_dir_each(bucket, seed_recent, p) < 0)
-				sn_debug("participant=%s: cannot list a bucket", p->name);
+			if (bucket >= 0 && sn_dir_each(bucket, note_finished, f) < 0)
+				sn_debug("cannot list a bucket");
 		}
 	}
+}
+
+static int by_prefix(const void *a, const void *b)
+{
+	return strcmp(((const struct recent *)a)->prefix, ((const struct recent *)b)->prefix);
+}
+
+/* The RECENT_MAX newest of what the newest buckets of done/ and failed/ hold were finished a moment ago. */
+static void seed_recent(struct participant *p)
+{
+	struct finished f = {0};
+	char name[SN_NAME_SIZE];
+
+	gather_finished(p->spool.done, &f);
+	gather_finished(p->spool.failed, &f);
+	qsort(f.v, f.count, sizeof *f.v, by_prefix);
+	for (size_t i = f.count > RECENT_MAX ? f.count - RECENT_MAX : 0; i < f.count; i++)
+		recent_add(p, f.v[i].prefix);
+	if (f.count > 0) {
+		(void)snprintf(name, sizeof name, "%s_", f.v[f.count - 1].prefix); /* any label will do */
+		sn_name_clock_seed(&p->b->names, name);
+	}
+	free(f.v);
 }
 
 int recover_participant(struct participant *p)
@@ -114,8 +145,7 @@ int recover_participant(struct participant *p)
 
 	if (r < 0)
 		return r;
-	seed_from(p, p->spool.failed);
-	seed_from(p, p->spool.done);
+	seed_recent(p);
 	/* What a former bridge left may never have been synced. */
 	if (HASH_COUNT(p->items) > 0 && p->b->config.skynet.sync != SN_SYNC_NONE &&
 	    (syncfs(p->b->spooldir) < 0 || fsync(p->spool.open) < 0))

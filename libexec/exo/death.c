@@ -82,7 +82,7 @@ static void say(struct worker *w, const char *how)
 	struct ring *ring = w->slots[0].ring;
 
 	if (w->ready_ns != 0) {
-		(void)snprintf(w->fatal, sizeof w->fatal, "the worker %s", how);
+		(void)snprintf(w->fatal, sizeof w->fatal, "worker %s", how);
 		sn_err("worker %s: %s", w->id, how);
 		return;
 	}

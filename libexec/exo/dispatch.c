@@ -48,11 +48,15 @@ static bool claim_first(struct exo *x, struct item *ret)
 
 static bool next_item(struct exo *x, struct item *ret)
 {
+	bool scanned = false;
+
 	for (;;) {
 		const char *waiting;
 
-		if (x->queue.count == 0 && x->queue.more)
+		if (x->queue.count == 0 && x->queue.more && !scanned) {
+			scanned = true; /* once: names that cannot be claimed must not keep us here */
 			intake_scan_new(x);
+		}
 		waiting = queue_first(&x->queue);
 		if (x->claimed.count > 0 &&
 		    (waiting == NULL || strcmp(x->claimed.items[0].name, waiting) <= 0)) {

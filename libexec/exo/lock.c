@@ -67,7 +67,7 @@ int exo_lock(struct exo *x)
 		if (told_to_stop())
 			return -1;
 	}
-	if (x->restarts == 0)
+	if (x->state == NULL) /* else it was read before our own status replaced it */
 		count_restarts(x);
 	return 0;
 }

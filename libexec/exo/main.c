@@ -79,7 +79,6 @@ int main(int argc, char **argv)
 	if (r != 0)
 		return r;
 	prepare_process();
-	sn_config_init(&exo.config);
 	exo.loop = ev_loop_new(EVFLAG_NOENV);
 	if (exo.loop == NULL)
 		return SN_EXIT_TEMPORARY;

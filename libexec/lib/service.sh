@@ -103,14 +103,16 @@ begin_start()
 		if runsvdir_missing "$name"; then
 			die 69 "nothing serves $home_service (skynet local up)"
 		fi
+		is_running "$name" || rm -f "$home_run/$name/status" # of an earlier run: it says nothing about this one
 		enable_service "$name"
-		rm -f "$home_sv/skynet-$name/down"
 	done
 	for name in $names; do
 		await_supervised "$name" || die 69 "$name: no runsvdir serves $home_service"
-		is_running "$name" || rm -f "$home_run/$name/status" # of an earlier run: it says nothing about this one
 	done
 	run_sv up
+	for name in $names; do
+		rm -f "$home_sv/skynet-$name/down" # not before: runsv would start it as well, at a moment of its own
+	done
 }
 
 # finish_start SECONDS: 0 when all are ready, else why not, with the end of the log.
@@ -127,6 +129,19 @@ finish_start()
 		[ "$_result" -eq 1 ] || _result=$_code
 	done
 	return "$_result"
+}
+
+# end_runsv NAME: of a service that is down and not enabled. Waits: a runsv that has been told to exit and is told `up`
+# before it is gone has closed its log pipe already and fails to start ./run for ever.
+end_runsv()
+{
+	! supervised "$1" || sv exit "$home_sv/skynet-$1" >/dev/null || :
+	_tries=200
+	while supervised "$1" || locked "$home_log/$1/lock"; do
+		_tries=$((_tries - 1))
+		[ "$_tries" -gt 0 ] || die 124 "$1: its runsv does not end"
+		sleep 0.05
+	done
 }
 
 # stop_services SECONDS: asks, waits, then kills. 0 when nothing of $names is left.

@@ -20,7 +20,8 @@ struct fixture {
 	struct test_dir *dir;
 	struct sn_spool s;
 	struct sn_name_clock clock;
-	char name[SN_NAME_SIZE], a1[SN_ATTEMPT_SIZE], a2[SN_ATTEMPT_SIZE], json[64 + SN_NAME_SIZE], result[64 + SN_NAME_SIZE];
+	char name[SN_NAME_SIZE], a1[SN_ATTEMPT_SIZE], a2[SN_ATTEMPT_SIZE], json[64 + SN_NAME_SIZE],
+		result[64 + SN_NAME_SIZE];
 };
 
 static inline void new_name(struct fixture *f)
@@ -66,7 +67,8 @@ static inline void deliver(struct fixture *f)
 	assert_int_equal(sn_deliver(&f->s, f->name, BODY, BODY_LEN), 0);
 }
 
-static const struct sn_result OK = {.outcome = SN_OK, .send = SN_SEND_REPLY, .attempt = 1, .started_us = 1, .finished_us = 2};
+static const struct sn_result OK = {
+	.outcome = SN_OK, .send = SN_SEND_REPLY, .attempt = 1, .started_us = 1, .finished_us = 2};
 
 static inline void work(struct fixture *f, const char *reply)
 {

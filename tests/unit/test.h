@@ -2,12 +2,13 @@
 #ifndef SN_TEST_H
 #define SN_TEST_H
 
+/* cmocka.h wants these before it. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 
+#include <cmocka.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,9 +1,9 @@
 /* data/ini.h and data/config.h: every key, its bounds, what is refused and with which line. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -148,7 +148,8 @@ static void test_every_key(void **state)
 		expect("", r->section, r->name, r->fallback);
 		expect(good, r->section, r->name, r->good_reads);
 		for (size_t j = 0; j < SN_COUNT(r->bad) && r->bad[j] != NULL; j++) {
-			SN_AUTOFREE char *bad = sn_asprintf("[%s]\n\n%s = %s\n", r->section, r->name, r->bad[j]);
+			SN_AUTOFREE char *bad =
+				sn_asprintf("[%s]\n\n%s = %s\n", r->section, r->name, r->bad[j]);
 
 			refuse(bad, strlen(bad), 3, r->name);
 		}
@@ -163,11 +164,13 @@ static void test_fields(void **state)
 	(void)state;
 	sn_config_init(&c);
 	assert_int_equal(c.skynet.sync_after_ns, 1000000000);
-	assert_int_equal(read_text(&c,
-				   "[boss]\namqp_tls=yes\n[skynet]\nsync_after=0.000000001\nsync=none\nlog_level=warn\n"
-				   "[participant]\ninstances=2\nmax_size=5\n",
-				   &said),
-			 0);
+	assert_int_equal(
+		read_text(
+			&c,
+			"[boss]\namqp_tls=yes\n[skynet]\nsync_after=0.000000001\nsync=none\nlog_level=warn\n"
+			"[participant]\ninstances=2\nmax_size=5\n",
+			&said),
+		0);
 	assert_true(c.boss.tls && c.boss.tls_verify);
 	assert_int_equal(c.skynet.sync_after_ns, 1);
 	assert_string_equal(sn_config_get(&c, "skynet", "sync_after"), "0.000000001");
@@ -204,8 +207,10 @@ static void test_syntax(void **state)
 	expect("# c\n; c\n[participant] \n  # c\n  QUEUE = x ; y # z\n", "participant", "queue", "x ; y # z");
 	expect("[participant]\nqueue = 'q'\n", "participant", "queue", "'q'");
 	expect("[participant]\nqueue =\n", "participant", "queue", "");
-	expect("[participant]\n  queue = a\n  regexp = b\n", "participant", "queue", "a"); /* not deeper: no continuation */
-	expect("[participant]\nqueue = a\n b = c\n\n\t; no\n  d\nregexp = r\n", "participant", "queue", "a\nb = c\n\nd");
+	expect("[participant]\n  queue = a\n  regexp = b\n", "participant", "queue",
+	       "a"); /* not deeper: no continuation */
+	expect("[participant]\nqueue = a\n b = c\n\n\t; no\n  d\nregexp = r\n", "participant", "queue",
+	       "a\nb = c\n\nd");
 	expect("[participant]\nqueue = a\n b\nregexp = r\n", "participant", "regexp", "r");
 	expect("[participant]\nqueue =\n  a\n", "participant", "queue", "\na");
 	expect("[other]\nqueue = a\nfree text = yes\n[x]\n", "participant", "queue", "");
@@ -215,7 +220,8 @@ static void test_syntax(void **state)
 
 static void test_refused(void **state)
 {
-	static const char NUL[] = "[participant]\nqueue = a\0b\n", NUL2[] = "[participant]\nqueue = a\n b\0c\n";
+	static const char NUL[] = "[participant]\nqueue = a\0b\n",
+			  NUL2[] = "[participant]\nqueue = a\n b\0c\n";
 
 	(void)state;
 	refuse(NUL, sizeof NUL - 1, 2, "NUL");
@@ -249,7 +255,8 @@ static void test_all_complaints(void **state)
 
 	(void)state;
 	sn_config_init(&c);
-	assert_int_equal(read_text(&c, "junk\n[participant]\nhold=x\nqeue = a\njunk\nprefetch=0\n", &said), -EINVAL);
+	assert_int_equal(read_text(&c, "junk\n[participant]\nhold=x\nqeue = a\njunk\nprefetch=0\n", &said),
+			 -EINVAL);
 	assert_int_equal(said.errors, 4);
 	assert_int_equal(said.warnings, 1);
 	assert_int_equal(said.line, 6);
@@ -303,7 +310,8 @@ static void test_long_names_and_files(void **state)
 	refuse(text, strlen(text), 2, "longer than 64");
 	free(text);
 	text = sn_asprintf("[%s%s%s%s]\nfree = 1\n[participant]\nqueue=q\n", many, many, many, many);
-	expect(text, "participant", "queue", "q"); /* a long section of somebody else's is none of our trouble */
+	expect(text, "participant", "queue",
+	       "q"); /* a long section of somebody else's is none of our trouble */
 	memset(many, '\n', SN_CONFIG_FILE_MAX + 1);
 	refuse(many, SN_CONFIG_FILE_MAX + 1, 0, "1 MiB");
 }

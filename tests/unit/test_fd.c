@@ -79,7 +79,8 @@ static void send_two(int sock, int fd)
 	int both[2] = {fd, fd};
 	char text[] = "two";
 	struct iovec iov = {.iov_base = text, .iov_len = 3};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	c->cmsg_level = SOL_SOCKET;
@@ -182,8 +183,8 @@ static void errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_PAIR(packets),	WITH_PAIR(passed_descriptor), WITH_PAIR(no_descriptor_leaks),
-		WITH_PAIR(no_sigpipe),	WITH_PAIR(full_socket),	      cmocka_unit_test(write_and_read_all),
+		WITH_PAIR(packets),	  WITH_PAIR(passed_descriptor), WITH_PAIR(no_descriptor_leaks),
+		WITH_PAIR(no_sigpipe),	  WITH_PAIR(full_socket),	cmocka_unit_test(write_and_read_all),
 		cmocka_unit_test(errors),
 	};
 

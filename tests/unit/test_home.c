@@ -1,9 +1,9 @@
 /* svc/home.h: paths, order of the files, participants. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -104,7 +104,7 @@ static void test_choice(void **state)
 static void test_files(void **state)
 {
 	static const char *const WANT[] = {"etc/skynet.conf", "sv/skynet-P1/config.exo", "etc/inc/A.conf",
-					   "etc/inc/a.conf",  "etc/inc/b.conf",          "etc/P1.conf"};
+					   "etc/inc/a.conf",  "etc/inc/b.conf",		 "etc/P1.conf"};
 	struct sn_home h;
 	char **files;
 	size_t i;
@@ -269,8 +269,9 @@ static void test_unreadable(void **state)
 	rd.arg = &said;
 	pid = fork();
 	if (pid == 0) {
-		if (chmod(root, 0755) < 0 || chroot(root) < 0 || chdir("/") < 0 || chmod("/etc/boss/boss.conf", 0600) < 0 ||
-		    setgid(65534) < 0 || setuid(65534) < 0 || sn_home_init(&h, "/") < 0)
+		if (chmod(root, 0755) < 0 || chroot(root) < 0 || chdir("/") < 0 ||
+		    chmod("/etc/boss/boss.conf", 0600) < 0 || setgid(65534) < 0 || setuid(65534) < 0 ||
+		    sn_home_init(&h, "/") < 0)
 			_exit(1);
 		if (sn_home_config(&h, NULL, &rd, &c) != 0 || said != 0 || strcmp(c.boss.user, "u") != 0 ||
 		    strcmp(c.boss.host, "none") != 0)

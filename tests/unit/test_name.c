@@ -7,8 +7,13 @@
 
 static void made_names_are_valid(void **state)
 {
-	static const char *const WFIDS[] = {NULL, "", "20261122-1052-gomozuni", "../../etc/passwd", "a\nb\xff\x01 ,a1.m0001",
-					    "0123456789012345678901234567890123456789012345678901234567890123456789"};
+	static const char *const WFIDS[] = {
+		NULL,
+		"",
+		"20261122-1052-gomozuni",
+		"../../etc/passwd",
+		"a\nb\xff\x01 ,a1.m0001",
+		"0123456789012345678901234567890123456789012345678901234567890123456789"};
 	struct sn_name_clock clock = {0};
 	char last[SN_NAME_SIZE] = "";
 
@@ -117,8 +122,8 @@ static void mutated_names(void **state)
 			char name[SN_NAME_SIZE] = NAME;
 
 			name[at] = (char)c;
-			if (sn_name_valid(name) && (c == '/' || c == '.' || c <= ' ' || c >= 0x7f) && !(at == 15 && c == '.') &&
-			    c != '\0')
+			if (sn_name_valid(name) && (c == '/' || c == '.' || c <= ' ' || c >= 0x7f) &&
+			    !(at == 15 && c == '.') && c != '\0')
 				fail_msg("byte %d at %zu accepted", c, at);
 		}
 	}
@@ -126,9 +131,10 @@ static void mutated_names(void **state)
 
 static void attempts(void **state)
 {
-	static const char *const BAD[] = {NAME,		NAME ",",     NAME ",a",     NAME ",a0",      NAME ",a01",
-					  NAME ",a1000", NAME ",a1 ", NAME ",a1,a2", NAME ",a1.m0001", "x,a1",
-					  ",a1",	NAME ",A1",   NAME ",a-1"};
+	static const char *const BAD[] = {
+		NAME,	       NAME ",",    NAME ",a",	   NAME ",a0",	     NAME ",a01",
+		NAME ",a1000", NAME ",a1 ", NAME ",a1,a2", NAME ",a1.m0001", "x,a1",
+		",a1",	       NAME ",A1",  NAME ",a-1"};
 	char leaf[SN_ATTEMPT_SIZE], name[SN_NAME_SIZE];
 	unsigned n;
 
@@ -151,8 +157,9 @@ static void attempts(void **state)
 
 static void messages(void **state)
 {
-	static const char *const BAD[] = {NAME,		 NAME ".m",	 NAME ".m0000", NAME ".m001", NAME ".m00001",
-					  NAME ".m00a1", NAME ",a1.m0001", "x.m0001",	  ".m0001"};
+	static const char *const BAD[] = {NAME,		  NAME ".m",	 NAME ".m0000",	   NAME ".m001",
+					  NAME ".m00001", NAME ".m00a1", NAME ",a1.m0001", "x.m0001",
+					  ".m0001"};
 	char name[SN_NAME_SIZE];
 	unsigned n;
 
@@ -170,11 +177,16 @@ static void messages(void **state)
 
 static void participants(void **state)
 {
-	static const char *const GOOD[] = {"P1", "a", "0", "a.b_c-d", "x..",
-					   "0123456789012345678901234567890123456789012345678901234567890123"};
-	static const char *const BAD[] = {"",	   ".",	   "..",   "-a",   "_a",   ".a",	 "a/b", "a b", "a\n",
-					  "\xc3\xa4", "amqp-spool",
-					  "01234567890123456789012345678901234567890123456789012345678901234"};
+	static const char *const GOOD[] = {
+		"P1",	   "a",	  "0",
+		"a.b_c-d", "x..", "0123456789012345678901234567890123456789012345678901234567890123"};
+	static const char *const BAD[] = {
+		"",	      ".",
+		"..",	      "-a",
+		"_a",	      ".a",
+		"a/b",	      "a b",
+		"a\n",	      "\xc3\xa4",
+		"amqp-spool", "01234567890123456789012345678901234567890123456789012345678901234"};
 
 	(void)state;
 	for (size_t i = 0; i < SN_COUNT(GOOD); i++)
@@ -186,10 +198,14 @@ static void participants(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(made_names_are_valid), cmocka_unit_test(label_is_cut_and_cleaned),
-		cmocka_unit_test(time_never_goes_back), cmocka_unit_test(next_seq),
-		cmocka_unit_test(bad_names),		cmocka_unit_test(mutated_names),
-		cmocka_unit_test(attempts),		cmocka_unit_test(messages),
+		cmocka_unit_test(made_names_are_valid),
+		cmocka_unit_test(label_is_cut_and_cleaned),
+		cmocka_unit_test(time_never_goes_back),
+		cmocka_unit_test(next_seq),
+		cmocka_unit_test(bad_names),
+		cmocka_unit_test(mutated_names),
+		cmocka_unit_test(attempts),
+		cmocka_unit_test(messages),
 		cmocka_unit_test(participants),
 	};
 

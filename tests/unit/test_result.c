@@ -3,8 +3,8 @@
 #include "data/result.h"
 
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define HEAD                                                                                                           \
-	"outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"     \
+#define HEAD                                                                                                     \
+	"outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n" \
 	"send: reply\n"
 #define GOOD HEAD "length: 3\nsha256: " HEX64 "\n\nabc"
 
@@ -18,8 +18,12 @@ static void round_trip(void **state)
 	(void)state;
 	for (int o = 0; o < SN_OUTCOMES; o++) {
 		for (int s = 0; s < SN_SENDS; s++) {
-			struct sn_result res = {.outcome = (enum sn_outcome)o, .send = (enum sn_send)s, .attempt = 999,
-						.started_us = 1, .finished_us = 1795344883901200, .length = 5};
+			struct sn_result res = {.outcome = (enum sn_outcome)o,
+						.send = (enum sn_send)s,
+						.attempt = 999,
+						.started_us = 1,
+						.finished_us = 1795344883901200,
+						.length = 5};
 			struct sn_buf b = SN_BUF(SN_RESULT_HEADER_MAX);
 			struct sn_result got;
 			size_t at = 0;
@@ -83,7 +87,7 @@ static void malformed(void **state)
 		"\n",
 		"\n\n",
 		"outcome: ok\n\n",
-		HEAD "\n", /* no length */
+		HEAD "\n",			      /* no length */
 		"outcome: ok\n" HEAD "length: 0\n\n", /* twice */
 		HEAD "length: 0\nlength: 0\n\n",
 		HEAD "length: -1\n\n",
@@ -101,7 +105,8 @@ static void malformed(void **state)
 		HEAD "length: 0\nno colon\n\n",
 		HEAD "length: 0\nsha256: \n\n",
 		HEAD "length: 0\nsha256: " HEX64 "0\n\n",
-		HEAD "length: 0\nsha256: 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n\n",
+		HEAD
+		"length: 0\nsha256: 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n\n",
 		HEAD "length: 0\n", /* no empty line */
 		HEAD "length: 0",
 		"outcome: fine\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
@@ -133,8 +138,8 @@ static void malformed(void **state)
 static void hostile_lengths(void **state)
 {
 	static const char *const CASES[] = {
-		HEAD "length: 4\n\nabc",   HEAD "length: 2\n\nabc",
-		HEAD "length: 0\n\nabc",   HEAD "length: 999999999999999999\n\nabc",
+		HEAD "length: 4\n\nabc",	  HEAD "length: 2\n\nabc",
+		HEAD "length: 0\n\nabc",	  HEAD "length: 999999999999999999\n\nabc",
 		HEAD "length: 4294967299\n\nabc",
 	};
 	struct sn_result res;
@@ -194,8 +199,12 @@ static void every_byte(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(round_trip), cmocka_unit_test(words),		 cmocka_unit_test(order_does_not_matter),
-		cmocka_unit_test(malformed),  cmocka_unit_test(hostile_lengths), cmocka_unit_test(nul_and_long_lines),
+		cmocka_unit_test(round_trip),
+		cmocka_unit_test(words),
+		cmocka_unit_test(order_does_not_matter),
+		cmocka_unit_test(malformed),
+		cmocka_unit_test(hostile_lengths),
+		cmocka_unit_test(nul_and_long_lines),
 		cmocka_unit_test(every_byte),
 	};
 

@@ -21,7 +21,8 @@ static void plant(struct fixture *f, const char *text, size_t len)
 	test_write(f->s.result, f->name, text, len);
 }
 
-#define HEAD "outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\nsend: reply\n"
+#define HEAD \
+	"outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\nsend: reply\n"
 
 static void hostile_kinds(void **state)
 {
@@ -78,10 +79,12 @@ static void hostile_files(void **state)
 
 static void hostile_texts(void **state)
 {
-	static const char WRONG[] = HEAD "length: 2\n"
-				    "sha256: 0000000000000000000000000000000000000000000000000000000000000000\n\n{}";
-	static const char RIGHT[] = HEAD "length: 2\n"
-				    "sha256: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n\n{}";
+	static const char WRONG[] = HEAD
+		"length: 2\n"
+		"sha256: 0000000000000000000000000000000000000000000000000000000000000000\n\n{}";
+	static const char RIGHT[] = HEAD
+		"length: 2\n"
+		"sha256: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n\n{}";
 	struct fixture *f = *state;
 
 	plant(f, RIGHT, sizeof RIGHT - 1);
@@ -108,13 +111,18 @@ static void to_result(struct fixture *f)
 /* Killed before each step, retired again by the next life: the same end every time. */
 static void retire_after_every_crash(void **state)
 {
-	static const char *const STEPS[] = {"retire.1:kill", "retire.2:kill", "retire.3:kill", "retire.4:kill",
-					    "retire.1:eio",  "retire.2:eio",  "retire.3:eio",  "retire.4:eio"};
+	static const char *const STEPS[] = {"retire.1:kill", "retire.2:kill", "retire.3:kill",
+					    "retire.4:kill", "retire.1:eio",  "retire.2:eio",
+					    "retire.3:eio",  "retire.4:eio"};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < 2 * SN_COUNT(STEPS); i++) {
-		struct sn_retirement ret = {.name = f->name, .failed = i >= SN_COUNT(STEPS), .attempt = 1, .max_attempts = 3,
-					    .result = HEAD "length: 2\n\n{}", .log = "why\n"};
+		struct sn_retirement ret = {.name = f->name,
+					    .failed = i >= SN_COUNT(STEPS),
+					    .attempt = 1,
+					    .max_attempts = 3,
+					    .result = HEAD "length: 2\n\n{}",
+					    .log = "why\n"};
 		int status, in = ret.failed ? f->s.failed : f->s.done;
 		unsigned attempt;
 		pid_t pid;
@@ -128,7 +136,8 @@ static void retire_after_every_crash(void **state)
 			_exit(sn_retire(&f->s, &ret) == -EIO ? 0 : 1);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(strstr(STEPS[i % SN_COUNT(STEPS)], "kill") != NULL ? WIFSIGNALED(status) : status == 0);
+		assert_true(strstr(STEPS[i % SN_COUNT(STEPS)], "kill") != NULL ? WIFSIGNALED(status)
+									       : status == 0);
 		/* A starting exo never finds the work of a finished workitem: cur/ only while the ledger has it. */
 		if (!test_exists(f->s.open, f->name) && test_exists(f->s.cur, f->a1))
 			assert_true(test_exists(f->s.result, f->name));
@@ -137,7 +146,8 @@ static void retire_after_every_crash(void **state)
 			assert_int_equal(sn_retire(&f->s, &ret), 0);
 		assert_true(test_exists(in, f->json));
 		assert_true(test_exists(in, f->result));
-		assert_int_equal(sn_dir_count(f->s.open) + sn_dir_count(f->s.cur) + sn_dir_count(f->s.result), 0);
+		assert_int_equal(sn_dir_count(f->s.open) + sn_dir_count(f->s.cur) + sn_dir_count(f->s.result),
+				 0);
 		assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_NOWHERE);
 		assert_int_equal(sn_recover_link(&f->s, f->name, 3), 0); /* never comes back */
 		assert_int_equal(sn_dir_count(f->s.new), 0);
@@ -148,8 +158,8 @@ static void retire_after_every_crash(void **state)
 static void retire_repairs_short_copy(void **state)
 {
 	struct fixture *f = *state;
-	struct sn_retirement ret = {.name = f->name, .attempt = 1, .max_attempts = 3, .result = "whole result",
-				    .result_len = 12};
+	struct sn_retirement ret = {
+		.name = f->name, .attempt = 1, .max_attempts = 3, .result = "whole result", .result_len = 12};
 	struct stat st;
 
 	to_result(f);

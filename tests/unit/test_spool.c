@@ -7,9 +7,16 @@ static void make_and_open(void **state)
 	static const struct {
 		const char *path;
 		mode_t mode;
-	} WANT[] = {{"P1", 0751},	       {"P1/open", 02750},	   {"P1/done", 02750},	      {"P1/failed", 02750},
-		    {"P1/work", 0750},	       {"P1/work/new", 02770},	   {"P1/work/cur", 02770},    {"P1/work/result", 0755},
-		    {"P1/work/result/tmp", 02777}, {"P1/work/result/new", 02777}};
+	} WANT[] = {{"P1", 0751},
+		    {"P1/open", 02750},
+		    {"P1/done", 02750},
+		    {"P1/failed", 02750},
+		    {"P1/work", 0750},
+		    {"P1/work/new", 02770},
+		    {"P1/work/cur", 02770},
+		    {"P1/work/result", 0755},
+		    {"P1/work/result/tmp", 02777},
+		    {"P1/work/result/new", 02777}};
 	static const char *const BAD[] = {"", ".", "..", "a/b", "amqp-spool", "-x"};
 	struct fixture *f = *state;
 	struct sn_spool s;
@@ -86,7 +93,9 @@ static void whole_way(void **state)
 			 0);
 	assert_true(test_exists(f->s.done, f->json));
 	assert_true(test_exists(f->s.done, f->result));
-	assert_int_equal(sn_dir_read(sn_spool_done_dir(&f->s, f->name), strchr(strchr(f->json, '/') + 1, '/') + 1, &b), 0);
+	assert_int_equal(
+		sn_dir_read(sn_spool_done_dir(&f->s, f->name), strchr(strchr(f->json, '/') + 1, '/') + 1, &b),
+		0);
 	assert_string_equal(b.data, BODY);
 	sn_buf_release(&b);
 	sn_result_release(&rf);
@@ -167,7 +176,12 @@ static void aside(void **state)
 	assert_int_equal(sn_deliver_aside(fd, f->name, ".json", "junk", 4), 0);
 	assert_int_equal(sn_deliver_aside(fd, f->name, ".json", "junk", 4), -EEXIST);
 	assert_int_equal(sn_deliver_aside(fd, f->name, "/../x", "junk", 4), -EINVAL);
-	assert_int_equal(sn_deliver_aside(fd, f->name, ".a-suffix-that-is-far-too-long-for-a-leaf-of-the-spool-whatever-the-label-is-of-this-very-name-here", "junk", 4), -ENAMETOOLONG);
+	assert_int_equal(
+		sn_deliver_aside(
+			fd, f->name,
+			".a-suffix-that-is-far-too-long-for-a-leaf-of-the-spool-whatever-the-label-is-of-this-very-name-here",
+			"junk", 4),
+		-ENAMETOOLONG);
 	assert_true(test_exists(f->s.failed, f->json));
 	assert_int_equal(sn_retired(&f->s, f->name), 1);
 }
@@ -208,7 +222,8 @@ static void finish_only_once(void **state)
 	assert_int_equal(sn_claim_finish(&f->s, f->name, 1, true), -EEXIST);
 	assert_int_equal(sn_result_read(&f->s, f->name, (uid_t)-1, &rf), 0);
 	assert_non_null(strstr(rf.text.data, "first"));
-	assert_int_equal(sn_result_write(&f->s, f->a1, &OK, "{}", 2, false), 0); /* a leftover of its own is replaced */
+	assert_int_equal(sn_result_write(&f->s, f->a1, &OK, "{}", 2, false),
+			 0); /* a leftover of its own is replaced */
 	sn_result_release(&rf);
 }
 

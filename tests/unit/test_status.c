@@ -1,9 +1,9 @@
 /* svc/status.h: our status files and runit's. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -32,8 +32,10 @@ static void expect_file(const char *want)
 
 static void test_write(void **state)
 {
-	char up[] = "ready", why[] = "one\ntwo\r", broker[] = "h:5672", extra[] = "participant.P1: consuming\n";
-	struct sn_status s = {.state = up, .pid = 4711, .since_us = 1795344883865116, .workers = 2, .restarts = 1};
+	char up[] = "ready", why[] = "one\ntwo\r", broker[] = "h:5672",
+	     extra[] = "participant.P1: consuming\n";
+	struct sn_status s = {
+		.state = up, .pid = 4711, .since_us = 1795344883865116, .workers = 2, .restarts = 1};
 	struct stat st;
 
 	(void)state;
@@ -52,9 +54,17 @@ static void test_write(void **state)
 
 static void test_round_trip(void **state)
 {
-	char up[] = "backoff", why[] = "a: b: c", broker[] = "h:5672", extra[] = "participant.P1: error no queue: x\n";
-	struct sn_status s = {.state = up, .pid = 1, .since_us = 1, .workers = 3, .restarts = 4, .code = 5,
-			      .reason = why, .broker = broker, .extra = extra};
+	char up[] = "backoff", why[] = "a: b: c", broker[] = "h:5672",
+	     extra[] = "participant.P1: error no queue: x\n";
+	struct sn_status s = {.state = up,
+			      .pid = 1,
+			      .since_us = 1,
+			      .workers = 3,
+			      .restarts = 4,
+			      .code = 5,
+			      .reason = why,
+			      .broker = broker,
+			      .extra = extra};
 	struct sn_status r;
 
 	(void)state;
@@ -128,7 +138,7 @@ static void test_runit(void **state)
 {
 	/* 2026-11-22T10:54:43.5Z, pid 0x01020304, not paused, wants up, TERM not sent, runs */
 	char bytes[20] = {0x40, 0, 0, 0, 0x6b, 0x02, (char)0xcd, (char)0x7d, 0x1d, (char)0xcd,
-			  0x65, 0, 4, 3, 2, 1, 0, 'u', 0, 1};
+			  0x65, 0, 4, 3, 2,    1,    0,		 'u',	     0,	   1};
 	struct sn_runit r;
 	int fd;
 

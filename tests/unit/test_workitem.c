@@ -5,7 +5,7 @@
 #include "data/workitem.h"
 #include "sys/dir.h"
 
-#define FEI "{\"engine_id\":\"engine\",\"wfid\":\"20261122-1028-x\",\"subid\":\"abc\",\"expid\":\"0_0_0\"}"
+#define FEI  "{\"engine_id\":\"engine\",\"wfid\":\"20261122-1028-x\",\"subid\":\"abc\",\"expid\":\"0_0_0\"}"
 #define WORK "{\"fields\":{\"x\":1},\"fei\":" FEI "}"
 
 static struct sn_workitem read_text(const char *text)
@@ -26,7 +26,8 @@ static void kinds(void **state)
 		{WORK, SN_WORKITEM_WORK, NULL},
 		{" " WORK "\n", SN_WORKITEM_WORK, NULL},
 		{"{\"fields\":{},\"fei\":{}}", SN_WORKITEM_WORK, NULL},
-		{"{\"cancel\":true,\"fei\":\"#<Ruote::HashWrapper>\",\"flavour\":null}", SN_WORKITEM_CANCEL, NULL},
+		{"{\"cancel\":true,\"fei\":\"#<Ruote::HashWrapper>\",\"flavour\":null}", SN_WORKITEM_CANCEL,
+		 NULL},
 		{"{\"cancel\":true}", SN_WORKITEM_CANCEL, NULL},
 		{"{\"cancel\":true,\"fei\":" FEI "}", SN_WORKITEM_CANCEL, NULL},
 		{"{\"cancel\":true,\"fei\":" FEI ",\"fields\":{}}", SN_WORKITEM_CANCEL, NULL},
@@ -181,7 +182,8 @@ static void add_error(void **state)
 		{"{ }", "{ "},
 		{"{\"error\":{\"old\":1}}", "{\"error\":{\"old\":1},"},
 	};
-	struct sn_error_reply e = {.class_name = "RuntimeError", .message = "bad \xfe \"byte\"\n", .trace = TRACE, .count = 2};
+	struct sn_error_reply e = {
+		.class_name = "RuntimeError", .message = "bad \xfe \"byte\"\n", .trace = TRACE, .count = 2};
 
 	(void)state;
 	for (size_t i = 0; i < SN_COUNT(CASES); i++) {
@@ -190,12 +192,13 @@ static void add_error(void **state)
 		struct sn_span v;
 
 		assert_int_equal(sn_workitem_add_error(CASES[i].in, strlen(CASES[i].in), &e, &b), 0);
-		assert_int_equal(sn_buf_addf(&want,
-					     "%s\"error\":{\"class\":\"RuntimeError\",\"message\":\"bad \xef\xbf\xbd "
-					     "\\\"byte\\\"\\u000a\",\"trace\":[\"a.py:1: in `f'\",\"tab\\u0009here "
-					     "\xef\xbf\xbd\"]}}",
-					     CASES[i].head),
-				 0);
+		assert_int_equal(
+			sn_buf_addf(&want,
+				    "%s\"error\":{\"class\":\"RuntimeError\",\"message\":\"bad \xef\xbf\xbd "
+				    "\\\"byte\\\"\\u000a\",\"trace\":[\"a.py:1: in `f'\",\"tab\\u0009here "
+				    "\xef\xbf\xbd\"]}}",
+				    CASES[i].head),
+			0);
 		assert_string_equal(b.data, want.data);
 		assert_int_equal(sn_json_object(b.data, b.len, KEY, &v, 1), 0);
 		assert_memory_equal(v.data, "{\"class\"", 8); /* ours, not the old one */
@@ -221,7 +224,8 @@ static enum sn_workitem_kind sample_kind(const char *name)
 {
 	if (strcmp(name, "field_message_string.json") == 0)
 		return SN_WORKITEM_JUNK;
-	return strstr(name, "cancelitem") != NULL || strstr(name, "killitem") != NULL ? SN_WORKITEM_CANCEL : SN_WORKITEM_WORK;
+	return strstr(name, "cancelitem") != NULL || strstr(name, "killitem") != NULL ? SN_WORKITEM_CANCEL
+										      : SN_WORKITEM_WORK;
 }
 
 static void samples(void **state)
@@ -255,10 +259,9 @@ static void samples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kinds),	   cmocka_unit_test(fei_is_decoded),
-		cmocka_unit_test(forget),	   cmocka_unit_test(replies),
-		cmocka_unit_test(foreign_replies), cmocka_unit_test(add_error),
-		cmocka_unit_test(samples),	   cmocka_unit_test(add_error_refuses),
+		cmocka_unit_test(kinds),   cmocka_unit_test(fei_is_decoded),	cmocka_unit_test(forget),
+		cmocka_unit_test(replies), cmocka_unit_test(foreign_replies),	cmocka_unit_test(add_error),
+		cmocka_unit_test(samples), cmocka_unit_test(add_error_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

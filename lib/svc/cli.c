@@ -8,7 +8,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "svc/pretty.h"
+#include "sys/dir.h"
 #include "sys/fd.h"
+#include "sys/lock.h"
 
 enum { CANDIDATES_MAX = 20 };
 
@@ -184,6 +186,16 @@ int sn_cli_find(const struct sn_cli *cli, const struct sn_shelf *shelves, size_t
 	}
 	sn_items_release(&found);
 	return code;
+}
+
+bool sn_cli_runs(const struct sn_cli *cli, const char *name)
+{
+	SN_AUTOFREE char *path = sn_asprintf("%s/%s", cli->home.run, name);
+	SN_AUTOFD int dir = sn_dir_open(AT_FDCWD, path);
+
+	if (dir < 0)
+		return dir != -ENOENT;
+	return sn_lock_held(dir, "lock") != 0;
 }
 
 int sn_cli_read(const char *file, struct sn_buf *b)

@@ -45,6 +45,8 @@ struct sn_shelf *sn_cli_shelves(const struct sn_cli *cli, const char *participan
  * listed), said on stderr. */
 int sn_cli_find(const struct sn_cli *cli, const struct sn_shelf *shelves, size_t count, const char *text,
 		struct sn_item *ret) SN_CHECK;
+/* Does the bridge ("amqp-spool") or the exo of a participant run? True where that cannot be known. */
+bool sn_cli_runs(const struct sn_cli *cli, const char *name) SN_CHECK;
 /* Reads FILE, or stdin for "-", into b. 0 or -errno. */
 int sn_cli_read(const char *file, struct sn_buf *b) SN_CHECK;
 /* All of it to stdout, exactly; or dies. */

@@ -16,7 +16,7 @@ static int take_now(int fd)
 			return 0;
 		if (errno == EWOULDBLOCK && flock(fd, LOCK_SH | LOCK_NB) < 0)
 			return -errno;
-		(void)flock(fd, LOCK_UN); /* cannot fail */
+		(void)flock(fd, LOCK_UN);     /* cannot fail */
 		(void)usleep(PROBE_PAUSE_US); /* cut short: one more try */
 	}
 	return -EWOULDBLOCK;

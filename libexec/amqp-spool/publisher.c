@@ -28,7 +28,8 @@ struct publisher {
 	struct job_list submitted, done;
 	size_t pending, pending_bytes;
 	enum pub_state state;
-	bool stop, reconnect, settings_new;
+	bool known; /* done holds replies that must not be submitted again */
+	bool stop, reconnect;
 	struct link_settings settings;
 	uint64_t collected, retired; /* batches handed over; batches retired */
 	int socket;                  /* of the connection, to wake the thread up by force; -1 none */
@@ -39,7 +40,7 @@ struct publisher {
 	char batch_id[BATCH_ID_SIZE];
 	struct job_list current; /* the batch that is out, uncommitted or unknown */
 	struct sn_buf taken, text;
-	char known[QUEUES_KNOWN][256]; /* queues that were seen to exist since we connected */
+	char routable[QUEUES_KNOWN][256]; /* queues that were seen to exist since we connected */
 	bool blocked;
 	unsigned attempts, host;
 	char why[LINK_WHY_SIZE];
@@ -111,7 +112,7 @@ static enum got read_return(struct publisher *p)
 		    memcmp(j->leaf, m.properties.message_id.bytes, m.properties.message_id.len) == 0)
 			j->outcome = JOB_RETURNED;
 	}
-	memset(p->known, 0, sizeof p->known);
+	memset(p->routable, 0, sizeof p->routable);
 	amqp_destroy_message(&m);
 	return GOT_RETURN;
 }
@@ -220,10 +221,12 @@ static void hand_back(struct publisher *p, struct job_list *jobs)
 
 	pthread_mutex_lock(&p->lock);
 	STAILQ_FOREACH(j, jobs, link) {
-		if (j->outcome != JOB_KNOWN) {
-			p->pending--;
-			p->pending_bytes -= j->len;
+		if (j->outcome == JOB_KNOWN) {
+			p->known = true;
+			continue;
 		}
+		p->pending--;
+		p->pending_bytes -= j->len;
 	}
 	STAILQ_CONCAT(&p->done, jobs);
 	p->collected++;
@@ -239,7 +242,7 @@ static int queue_exists(struct publisher *p, const char *queue)
 	amqp_rpc_reply_t r;
 	size_t i = 0;
 
-	while (i < QUEUES_KNOWN && strcmp(p->known[i], queue) != 0)
+	while (i < QUEUES_KNOWN && strcmp(p->routable[i], queue) != 0)
 		i++;
 	if (i < QUEUES_KNOWN)
 		return 1;
@@ -249,8 +252,8 @@ static int queue_exists(struct publisher *p, const char *queue)
 	amqp_queue_declare(p->conn, PROBE_CHANNEL, amqp_cstring_bytes(queue), /*passive*/ 1, 0, 0, 0, amqp_empty_table);
 	r = amqp_get_rpc_reply(p->conn);
 	if (r.reply_type == AMQP_RESPONSE_NORMAL) {
-		memmove(p->known[1], p->known[0], sizeof p->known - sizeof p->known[0]);
-		(void)snprintf(p->known[0], sizeof p->known[0], "%s", queue);
+		memmove(p->routable[1], p->routable[0], sizeof p->routable - sizeof p->routable[0]);
+		(void)snprintf(p->routable[0], sizeof p->routable[0], "%s", queue);
 		r = amqp_channel_close(p->conn, PROBE_CHANNEL, AMQP_REPLY_SUCCESS);
 		return r.reply_type == AMQP_RESPONSE_NORMAL ? 1 : -1;
 	}
@@ -485,7 +488,7 @@ static bool session(struct publisher *p)
 	if (half_ms < 0)
 		return false;
 	p->blocked = false;
-	memset(p->known, 0, sizeof p->known);
+	memset(p->routable, 0, sizeof p->routable);
 	set_state(p, PUB_RESOLVING);
 	if (declare_queues(p) && resolve(p)) {
 		amqp_tx_select(p->conn, CHANNEL);
@@ -547,7 +550,7 @@ bool publisher_submit(struct publisher *p, struct job *j)
 	bool room;
 
 	pthread_mutex_lock(&p->lock);
-	room = p->state == PUB_READY && p->pending < JOBS_MAX && (p->pending == 0 || p->pending_bytes + j->len <= PENDING_BYTES);
+	room = p->state == PUB_READY && !p->known && p->pending < JOBS_MAX && (p->pending == 0 || p->pending_bytes + j->len <= PENDING_BYTES);
 	if (room) {
 		STAILQ_INSERT_TAIL(&p->submitted, j, link);
 		p->pending++;
@@ -564,6 +567,7 @@ void publisher_collect(struct publisher *p, struct job_list *out)
 	STAILQ_INIT(out);
 	pthread_mutex_lock(&p->lock);
 	STAILQ_CONCAT(out, &p->done);
+	p->known = false;
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -586,7 +590,7 @@ bool publisher_ready(struct publisher *p)
 	bool ready;
 
 	pthread_mutex_lock(&p->lock);
-	ready = p->state == PUB_READY && p->pending < JOBS_MAX && p->pending_bytes < PENDING_BYTES;
+	ready = p->state == PUB_READY && !p->known && p->pending < JOBS_MAX && p->pending_bytes < PENDING_BYTES;
 	pthread_mutex_unlock(&p->lock);
 	return ready;
 }

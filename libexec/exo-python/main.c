@@ -131,6 +131,7 @@ int main(int argc, char **argv)
 		work_tell("fatal %s", why);
 		_exit(1);
 	}
+	(void)malloc_trim(0); /* what importing left */
 	if (r < 0)
 		work_tell("fatal cannot start a thread: %s", strerror(-r));
 	else

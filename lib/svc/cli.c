@@ -146,6 +146,8 @@ struct sn_shelf *sn_cli_shelves(const struct sn_cli *cli, const char *participan
 			fprintf(stderr, "%s: %s/%s is left out: %s\n", cli->command->name, cli->home.spool,
 				names[i], strerror(-r));
 	}
+	if (r < 0 && count == 0)
+		exit(sn_cli_code(r));
 	sn_home_files_free(names);
 	*ret_count = count;
 	return shelves;

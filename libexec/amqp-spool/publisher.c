@@ -674,6 +674,7 @@ struct publisher *publisher_new(struct bridge *b)
 	if (r == 0)
 		r = outbox_read(b->rundir, &taken, &p->current, p->batch_id);
 	if (r == 0) {
+		p->known = !STAILQ_EMPTY(&taken);
 		STAILQ_CONCAT(&p->done, &taken); /* known before anything is asked */
 		r = -pthread_create(&p->thread, NULL, publisher_main, p);
 	}

@@ -21,7 +21,8 @@ teardown() { exo_teardown; }
 	[ "$(header "$n" attempt)" = 1 ]
 	[ "$(header "$n" sha256)" = "$(body "$n" | sha256sum | cut -d' ' -f1)" ]
 	[ "$(header "$n" length)" = "$(body "$n" | wc -c)" ]
-	[ -e "$W/cur/$n,a1" ] && [ ! -e "$W/new/$n" ]
+	[ -e "$W/cur/$n,a1" ]
+	[ ! -e "$W/new/$n" ]
 	n=$(put n=2)
 	wait_until 5 has_result "$n"
 	stop_exo
@@ -59,7 +60,9 @@ teardown() { exo_teardown; }
 	start_ready
 	n=$(put n=1)
 	wait_until 5 has_result "$n"
-	[ -e "$W/new/README" ] && [ -e "$W/cur/README" ] && [ -d "$W/new/dir" ]
+	[ -e "$W/new/README" ]
+	[ -e "$W/cur/README" ]
+	[ -d "$W/new/dir" ]
 }
 
 @test "an exception and SystemExit are error replies, not deaths" {
@@ -67,7 +70,8 @@ teardown() { exo_teardown; }
 	a=$(put n=1 do=raise)
 	b=$(put n=2 do=system_exit)
 	wait_until 5 has_result "$b"
-	[ "$(header "$a" outcome)" = error ] && [ "$(header "$b" outcome)" = error ]
+	[ "$(header "$a" outcome)" = error ]
+	[ "$(header "$b" outcome)" = error ]
 	[ "$(field "$a" '["error"]["message"]')" = "ValueError: bad thing" ]
 	[ "$(field "$a" '["fields"]["changed"]')" = True ]
 	[ "$(status restarts)" = 0 ]
@@ -90,7 +94,8 @@ teardown() { exo_teardown; }
 	[ "$(header "$n" send)" = nothing ]
 	c=$(put n=2 do=os_exit 'params={"forget":true}')
 	wait_until 20 has_result "$c"
-	[ "$(header "$c" send)" = nothing ] && [ "$(header "$c" outcome)" = crash ]
+	[ "$(header "$c" send)" = nothing ]
+	[ "$(header "$c" outcome)" = crash ]
 }
 
 @test "a damaged file is taken out of cur and left to the bridge; the next one runs" {
@@ -99,7 +104,9 @@ teardown() { exo_teardown; }
 	printf X | dd of="$H/spool/P1/open/$a" bs=1 seek=5 conv=notrunc status=none
 	start_ready
 	wait_until 5 has_result "$b"
-	[ ! -e "$W/cur/$a,a1" ] && [ ! -e "$W/new/$a" ] && ! has_result "$a"
+	[ ! -e "$W/cur/$a,a1" ]
+	[ ! -e "$W/new/$a" ]
+	not has_result "$a"
 	logged "name=$a: .*damaged"
 	[ -e "$H/spool/P1/open/$a" ]
 }
@@ -109,7 +116,8 @@ teardown() { exo_teardown; }
 	a=$(put n=1 do=umask)
 	b=$(put n=2)
 	wait_until 5 has_result "$b"
-	[ "$(stat -c %a "$W/result/new/$a")" = 644 ] && [ "$(stat -c %a "$W/result/new/$b")" = 644 ]
+	[ "$(stat -c %a "$W/result/new/$a")" = 644 ]
+	[ "$(stat -c %a "$W/result/new/$b")" = 644 ]
 }
 
 # --- output ---
@@ -171,7 +179,9 @@ teardown() { exo_teardown; }
 	: >"$S/go"
 	wait_until 5 logged '^\[w1 0_0_0\] late 1$'
 	wait_until 5 logged '^\[w3 0_0_0\] late 3$'
-	logged '^\[w2 0_0_0\] second$' && logged '^\[w4 0_0_0\] fourth$' && logged '^\[w5 0_0_0\] ran 5$'
+	logged '^\[w2 0_0_0\] second$'
+	logged '^\[w4 0_0_0\] fourth$'
+	logged '^\[w5 0_0_0\] ran 5$'
 	[ "$(grep -c late "$LOG")" -eq 2 ]
 }
 
@@ -183,7 +193,8 @@ teardown() { exo_teardown; }
 	wait_until 5 has_result "$c"
 	: >"$S/go"
 	wait_until 5 logged '^\[w1 0_0_0\] child 1$'
-	logged '^\[w2 0_0_0\] second$' && logged '^\[w3 0_0_0\] third$'
+	logged '^\[w2 0_0_0\] second$'
+	logged '^\[w3 0_0_0\] third$'
 }
 
 @test "children that are waited for do not cost a pipe each" {
@@ -242,7 +253,8 @@ teardown() { exo_teardown; }
 	for i in 4 5 6; do : >"$S/go$i"; done
 	# workers 2 and 3 are still busy: all three went through the first one
 	wait_until 10 has_result "$f"
-	has_result "$d" && has_result "$e"
+	has_result "$d"
+	has_result "$e"
 	journal_count '^end' 4
 	: >"$S/go2"
 	: >"$S/go3"

@@ -109,7 +109,8 @@ class ParticipantHandler:
             f"while ! test -e {STATE}/{f.go}; do sleep 0.02; done; echo late {f.n}; "
             f"touch {STATE}/said.{f.n}; exec sleep 600"
         )
-        p = subprocess.Popen(["sh", "-c", f"({script}) & echo $! > {STATE}/daemon.{f.n}"])
+        # in a session of its own, so that only exo can find it
+        p = subprocess.Popen(["setsid", "sh", "-c", f"({script}) & echo $! > {STATE}/daemon.{f.n}"])
         p.wait()
 
     def do_child(self, f):

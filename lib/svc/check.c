@@ -1,0 +1,255 @@
+/* The table of troubles, the layout, and the ledger. */
+#include "svc/check.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "spool/recover.h"
+#include "spool/retire.h"
+#include "sys/dir.h"
+
+enum { PAUSE_US = 200000, PAUSES_MAX = 25 };
+
+static const struct sn_trouble_kind KINDS[SN_TROUBLES] = {
+	[SN_LAYOUT_MISSING] = {"layout-missing", "a directory of the spool is missing", "make it",
+			       SN_FIX_SAFE},
+	[SN_LAYOUT_KIND] = {"layout-kind", "no directory, where one must be", NULL, SN_FIX_NONE},
+	[SN_LAYOUT_MODE] = {"layout-mode", "a directory has another mode than docs/SPOOL.md says", "set it",
+			    SN_FIX_SAFE},
+	[SN_LAYOUT_OWNER] = {"layout-owner", "a directory has another owner or group", "set them",
+			     SN_FIX_SAFE},
+	[SN_LAYOUT_DEVICE] = {"layout-device", "a directory is on another file system: links cannot be made",
+			      NULL, SN_FIX_NONE},
+	[SN_FOREIGN] = {"foreign", "nothing in a spool has such a name here", NULL, SN_FIX_NONE},
+	[SN_OPEN_KIND] = {"open-kind", "no regular file in the ledger", NULL, SN_FIX_NONE},
+	[SN_OPEN_SHORT] = {"open-short",
+			   "cut short when it was stored, and never acknowledged: the broker has it",
+			   "remove it", SN_FIX_BRIDGE},
+	[SN_OPEN_DAMAGED] = {"open-damaged", "its bytes are not those that were delivered",
+			     "move it to failed/", SN_FIX_BRIDGE},
+	[SN_OPEN_UNLINKED] = {"open-unlinked",
+			      "nobody works on it: it is neither in new/, cur/ nor result/new/",
+			      "link it into new/", SN_FIX_BRIDGE},
+	[SN_OPEN_FINISHED] = {"open-finished", "open and finished at once", NULL, SN_FIX_NONE},
+	[SN_FILE_MODE] = {"file-mode", "the participant cannot read it, or somebody may change it",
+			  "chmod 644", SN_FIX_SAFE},
+	[SN_FILE_OWNER] = {"file-owner", "not the spool's owner's: the bridge cannot link it again", "chown",
+			   SN_FIX_SAFE},
+	[SN_HOLD_STALE] = {"hold-stale", "holds a workitem that is not open", "remove it", SN_FIX_SAFE},
+	[SN_HOLD_LINKED] = {"hold-linked", "held, and yet waiting in new/", "take it out of new/",
+			    SN_FIX_SAFE},
+	[SN_HOLD_WORKING] = {"hold-working", "held, and yet being worked on", "remove the marker",
+			     SN_FIX_SAFE},
+	[SN_NEW_LEFTOVER] = {"new-leftover", "finished, and yet waiting", "unlink it", SN_FIX_SAFE},
+	[SN_NEW_ORPHAN] = {"new-orphan", "not in the ledger: its reply will not be sent", NULL, SN_FIX_NONE},
+	[SN_NEW_DIFFERS] = {"new-differs", "not the file that is in the ledger", "unlink it", SN_FIX_SAFE},
+	[SN_NEW_DOUBLE] = {"new-double", "waiting and being worked on at once: it would run twice",
+			   "unlink it", SN_FIX_SAFE},
+	[SN_CUR_LEFTOVER] = {"cur-leftover", "finished, and yet being worked on", "unlink it", SN_FIX_SAFE},
+	[SN_CUR_ORPHAN] = {"cur-orphan", "not in the ledger: its reply will not be sent", NULL, SN_FIX_NONE},
+	[SN_CUR_DIFFERS] = {"cur-differs", "not the file that is in the ledger", "unlink it", SN_FIX_EXO},
+	[SN_CUR_TWICE] = {"cur-twice", "there is a later attempt of the same workitem", "unlink it",
+			  SN_FIX_EXO},
+	[SN_RESULT_LEFTOVER] = {"result-leftover", "half retired: the reply is out", "finish it",
+				SN_FIX_BRIDGE},
+	[SN_RESULT_ORPHAN] = {"result-orphan", "a reply to nothing in the ledger: it will not be sent", NULL,
+			      SN_FIX_NONE},
+	[SN_RESULT_BAD] = {"result-bad", "no whole result: the bridge will not send it", NULL, SN_FIX_NONE},
+	[SN_TMP_LEFTOVER] = {"tmp-leftover", "left by an attempt that was cut short", "unlink it",
+			     SN_FIX_EXO},
+	[SN_DONE_BUCKET] = {"done-bucket", "in the directory of another day or minute: it is not found there",
+			    NULL, SN_FIX_NONE},
+	[SN_DONE_ALONE] = {"done-alone", "its workitem is missing", NULL, SN_FIX_NONE},
+	[SN_DONE_DAMAGED] = {"done-damaged", "its bytes are not those that were delivered", NULL,
+			     SN_FIX_NONE},
+	[SN_DONE_RESULT] = {"done-result", "the reply that was kept is damaged", NULL, SN_FIX_NONE},
+};
+
+const struct sn_trouble_kind *sn_trouble_kind(enum sn_trouble t)
+{
+	return &KINDS[t];
+}
+
+void sn_check_report(struct sn_check *c, enum sn_trouble trouble, const char *dir, const char *leaf)
+{
+	SN_AUTOFREE char *path =
+		sn_asprintf("%s%s%s", dir, dir[0] != '\0' && leaf[0] != '\0' ? "/" : "", leaf);
+	struct sn_finding f = {.trouble = trouble, .path = path};
+	size_t len = strcspn(leaf, ",");
+
+	if (len <= SN_NAME_MAX) {
+		memcpy(f.name, leaf, len);
+		f.name[len] = '\0';
+		if (len > 5 && strcmp(f.name + len - 5, ".hold") == 0)
+			f.name[len - 5] = '\0';
+	}
+	if (!sn_name_valid(f.name))
+		f.name[0] = '\0';
+	if (sn_attempt_parse(leaf, f.name, &f.attempt) < 0)
+		f.attempt = 0;
+	c->found(c->arg, c, &f);
+}
+
+void sn_check_pause(struct sn_check *c)
+{
+	/* Many findings are no step in progress: the first ones have waited long enough for all. */
+	if (c->bridge_runs || c->exo_runs)
+		(void)usleep(c->pauses++ < PAUSES_MAX ? PAUSE_US
+						      : PAUSE_US / 100); /* cut short: it looks earlier */
+}
+
+bool sn_check_exists(int dir, const char *leaf)
+{
+	return faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* -- layout */
+
+/* Returns 1 if this directory is not there to be looked into. */
+static int check_directory(struct sn_check *c, int root, const struct sn_spool_layout *row, dev_t dev)
+{
+	gid_t group = sn_spool_group(&c->owner, row->group);
+	struct stat st;
+
+	if (fstatat(root, row->path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno != ENOENT)
+			return -errno;
+		sn_check_report(c, SN_LAYOUT_MISSING, row->path, "");
+		return fstatat(root, row->path, &st, AT_SYMLINK_NOFOLLOW) < 0; /* repaired? */
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		sn_check_report(c, SN_LAYOUT_KIND, row->path, "");
+		return 1;
+	}
+	if (st.st_dev != dev) {
+		sn_check_report(c, SN_LAYOUT_DEVICE, row->path, "");
+		return 1;
+	}
+	if ((c->owner.skynet != (uid_t)-1 && st.st_uid != c->owner.skynet) ||
+	    (group != (gid_t)-1 && st.st_gid != group))
+		sn_check_report(c, SN_LAYOUT_OWNER, row->path, "");
+	if ((st.st_mode & 07777) != row->mode)
+		sn_check_report(c, SN_LAYOUT_MODE, row->path, "");
+	return 0;
+}
+
+int sn_check_layout(struct sn_check *c)
+{
+	SN_AUTOFD int root =
+		openat(c->spooldir, c->shelf->participant, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const struct sn_spool_layout *rows;
+	struct stat st;
+	size_t count;
+	int unusable = 0;
+
+	if (root < 0 || fstat(root, &st) < 0)
+		return -errno;
+	rows = sn_spool_layout(&count);
+	for (size_t i = 0; i < count; i++) {
+		int r = check_directory(c, root, &rows[i], st.st_dev);
+
+		if (r < 0)
+			return r;
+		unusable |= r;
+	}
+	return unusable;
+}
+
+/* -- the ledger */
+
+static void check_hold(struct sn_check *c, const char *leaf, const char *name)
+{
+	const struct sn_spool *s = &c->shelf->s;
+	char attempt[SN_ATTEMPT_SIZE];
+
+	if (!sn_check_exists(s->open, name)) {
+		sn_check_report(c, SN_HOLD_STALE, "open", leaf);
+		return;
+	}
+	if (sn_check_exists(s->new, name)) {
+		sn_check_pause(c); /* spool-release links first, then removes the marker */
+		if (sn_check_exists(s->new, name) && sn_check_exists(s->open, leaf))
+			sn_check_report(c, SN_HOLD_LINKED, "open", leaf);
+	}
+	for (unsigned a = 1; a <= SN_ATTEMPT_MAX; a++) {
+		sn_attempt_format(name, a, attempt);
+		if (sn_check_exists(s->cur, attempt) && sn_check_exists(s->open, leaf)) {
+			sn_check_report(c, SN_HOLD_WORKING, "open", leaf);
+			return;
+		}
+	}
+}
+
+static void check_file(struct sn_check *c, const char *name, const struct stat *st)
+{
+	struct stat dir;
+
+	if ((st->st_mode & 07777) != 0644)
+		sn_check_report(c, SN_FILE_MODE, "open", name);
+	if (fstat(c->shelf->s.open, &dir) == 0 && st->st_uid != dir.st_uid)
+		sn_check_report(c, SN_FILE_OWNER, "open", name);
+}
+
+static bool nowhere(const struct sn_check *c, const char *name)
+{
+	unsigned attempt;
+
+	return sn_recover_find(&c->shelf->s, name, c->max_attempts, &attempt) == SN_NOWHERE &&
+	       sn_check_exists(c->shelf->s.open, name);
+}
+
+/* Its bytes and whether anybody has it. */
+static void check_ledger(struct sn_check *c, const char *name)
+{
+	struct sn_spool *s = &c->shelf->s;
+	unsigned links;
+	int r = sn_recover_check(s, name, &links);
+
+	if (r == -EBADMSG || r == -EMLINK) {
+		sn_check_pause(c); /* it may be on its way in */
+		r = sn_recover_check(s, name, &links);
+	}
+	if (r == -EBADMSG || r == -EMLINK) {
+		sn_check_report(c, r == -EBADMSG ? SN_OPEN_SHORT : SN_OPEN_DAMAGED, "open", name);
+		return;
+	}
+	if (sn_retired(s, name) == 1 && sn_check_exists(s->open, name))
+		sn_check_report(c, SN_OPEN_FINISHED, "open", name);
+	if (!nowhere(c, name))
+		return;
+	sn_check_pause(c);
+	if (nowhere(c, name))
+		sn_check_report(c, SN_OPEN_UNLINKED, "open", name);
+}
+
+static int check_entry(void *arg, const char *leaf)
+{
+	struct sn_check *c = arg;
+	char name[SN_NAME_SIZE] = "";
+	size_t len = strlen(leaf);
+	struct stat st;
+
+	if (len > 5 && len - 5 <= SN_NAME_MAX && strcmp(leaf + len - 5, ".hold") == 0) {
+		memcpy(name, leaf, len - 5);
+		name[len - 5] = '\0';
+	}
+	if (name[0] != '\0' && sn_name_valid(name)) {
+		check_hold(c, leaf, name);
+	} else if (!sn_name_valid(leaf)) {
+		sn_check_report(c, SN_FOREIGN, "open", leaf);
+	} else if (fstatat(c->shelf->s.open, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		return errno == ENOENT ? 0 : -errno; /* retired meanwhile */
+	} else if (!S_ISREG(st.st_mode)) {
+		sn_check_report(c, SN_OPEN_KIND, "open", leaf);
+	} else {
+		check_file(c, leaf, &st);
+		check_ledger(c, leaf);
+	}
+	return 0;
+}
+
+int sn_check_open(struct sn_check *c)
+{
+	return sn_dir_each(c->shelf->s.open, check_entry, c);
+}

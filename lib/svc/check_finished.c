@@ -1,0 +1,137 @@
+/* done/ and failed/: DATE/BUCKET/NAME.{json,result,log,retried,cancel} and NAME.mNNNN. */
+#include <fcntl.h>
+
+#include "base/mem.h"
+#include "data/digest.h"
+#include "svc/check.h"
+#include "sys/dir.h"
+
+struct level { /* where the walk is */
+	struct sn_check *c;
+	int fd;
+	const char *path; /* "done/20261122/1054" */
+	const char *date, *bucket;
+	int top;
+};
+
+/* The part of leaf before its suffix, if that is one of ours. */
+static const char *suffix_of(const char *leaf, char ret_name[SN_NAME_SIZE])
+{
+	static const char *const SUFFIXES[] = {".json", ".result", ".log", ".retried", ".cancel"};
+	unsigned number;
+
+	if (sn_message_parse(leaf, ret_name, &number) == 0)
+		return ".m";
+	for (size_t i = 0; i < SN_COUNT(SUFFIXES); i++) {
+		size_t len = strlen(leaf), n = strlen(SUFFIXES[i]);
+
+		if (len <= n || len - n > SN_NAME_MAX || strcmp(leaf + len - n, SUFFIXES[i]) != 0)
+			continue;
+		memcpy(ret_name, leaf, len - n);
+		ret_name[len - n] = '\0';
+		return sn_name_valid(ret_name) ? SUFFIXES[i] : NULL;
+	}
+	return NULL;
+}
+
+static void check_bytes(const struct level *l, const char *leaf, const char *name, const char *suffix)
+{
+	struct sn_buf b = SN_BUF((size_t)1 << 31);
+	struct sn_result res;
+	char hex[SN_DIGEST_HEX_SIZE];
+	size_t at;
+	int r = sn_dir_read(l->fd, leaf, &b);
+
+	if (r < 0) {
+		sn_buf_release(&b);
+		return; /* removed meanwhile, or unreadable: the listing said so */
+	}
+	if (strcmp(suffix, ".json") == 0) {
+		/* Of what was too large only the beginning is kept; its log says so. */
+		SN_AUTOFREE char *log = sn_asprintf("%s.log", name);
+
+		if (sn_digest_short(b.data, b.len) != sn_name_digest(name) && !sn_check_exists(l->fd, log))
+			sn_check_report(l->c, SN_DONE_DAMAGED, l->path, leaf);
+	} else {
+		r = sn_result_parse(b.data, b.len, &res, &at);
+		if (r == 0 && res.sha256[0] != '\0') {
+			sn_digest_hex(b.data + at, res.length, hex);
+			r = strcmp(hex, res.sha256) == 0 ? 0 : -EBADMSG;
+		}
+		if (r < 0)
+			sn_check_report(l->c, SN_DONE_RESULT, l->path, leaf);
+	}
+	sn_buf_release(&b);
+}
+
+static int check_leaf(void *arg, const char *leaf)
+{
+	const struct level *l = arg;
+	char name[SN_NAME_SIZE] = "", date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
+	const char *suffix = suffix_of(leaf, name);
+	SN_AUTOFREE char *json = sn_asprintf("%s.json", name);
+
+	if (suffix == NULL) {
+		sn_check_report(l->c, SN_FOREIGN, l->path, leaf);
+		return 0;
+	}
+	sn_name_bucket(name, date, bucket);
+	if (strcmp(date, l->date) != 0 || strcmp(bucket, l->bucket) != 0)
+		sn_check_report(l->c, SN_DONE_BUCKET, l->path, leaf);
+	/* A result without a ledger goes to failed/ with its log, and no workitem. */
+	if ((strcmp(suffix, ".result") == 0 && l->top == l->c->shelf->s.done) || strcmp(suffix, ".m") == 0 ||
+	    strcmp(suffix, ".retried") == 0) {
+		if (!sn_check_exists(l->fd, json))
+			sn_check_report(l->c, SN_DONE_ALONE, l->path, leaf);
+	}
+	if (l->c->deep && (strcmp(suffix, ".json") == 0 ||
+			   (strcmp(suffix, ".result") == 0 && l->top == l->c->shelf->s.done)))
+		check_bytes(l, leaf, name, suffix);
+	return 0;
+}
+
+static bool digits(const char *s, size_t len)
+{
+	return strlen(s) == len && strspn(s, "0123456789") == len;
+}
+
+static int check_bucket(void *arg, const char *leaf)
+{
+	struct level l = *(struct level *)arg;
+	SN_AUTOFREE char *path = sn_asprintf("%s/%s", l.path, leaf);
+	SN_AUTOFD int fd = digits(leaf, 4) ? sn_dir_open(l.fd, leaf) : -1;
+
+	if (fd < 0) {
+		sn_check_report(l.c, SN_FOREIGN, l.path, leaf);
+		return 0;
+	}
+	l.fd = fd;
+	l.path = path;
+	l.bucket = leaf;
+	return sn_dir_each(fd, check_leaf, &l);
+}
+
+static int check_date(void *arg, const char *leaf)
+{
+	struct level l = *(struct level *)arg;
+	SN_AUTOFREE char *path = sn_asprintf("%s/%s", l.path, leaf);
+	SN_AUTOFD int fd = digits(leaf, 8) ? sn_dir_open(l.fd, leaf) : -1;
+
+	if (fd < 0) {
+		sn_check_report(l.c, SN_FOREIGN, l.path, leaf);
+		return 0;
+	}
+	l.fd = fd;
+	l.path = path;
+	l.date = leaf;
+	return sn_dir_each(fd, check_bucket, &l);
+}
+
+int sn_check_finished(struct sn_check *c)
+{
+	struct level done = {.c = c, .fd = c->shelf->s.done, .path = "done", .top = c->shelf->s.done};
+	struct level failed = {.c = c, .fd = c->shelf->s.failed, .path = "failed", .top = c->shelf->s.failed};
+	int r = sn_dir_each(done.fd, check_date, &done);
+
+	return r < 0 ? r : sn_dir_each(failed.fd, check_date, &failed);
+}

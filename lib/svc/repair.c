@@ -1,0 +1,120 @@
+/* What sn_check_repair does for each trouble. */
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "spool/recover.h"
+#include "spool/retire.h"
+#include "svc/check.h"
+#include "svc/put.h"
+#include "sys/dir.h"
+
+static const char *leaf_of(const struct sn_finding *f)
+{
+	const char *slash = strrchr(f->path, '/');
+
+	return slash != NULL ? slash + 1 : f->path;
+}
+
+static int move_damaged(struct sn_check *c, const struct sn_finding *f)
+{
+	struct sn_retirement ret = {
+		.name = f->name,
+		.failed = true,
+		.max_attempts = c->max_attempts,
+		.log = "damaged: its bytes are not those that were delivered (spool-check)\n"};
+
+	return sn_retire(&c->shelf->s, &ret);
+}
+
+/* Steps 2 to 4 of retiring, into where step 1 has put it. */
+static int finish_retiring(struct sn_check *c, const struct sn_finding *f)
+{
+	struct sn_result_file rf = {.text = SN_BUF((size_t)1 << 30)};
+	struct sn_retirement ret = {.name = f->name, .max_attempts = c->max_attempts};
+	int r = sn_result_read(&c->shelf->s, leaf_of(f), (uid_t)-1, &rf);
+
+	if (r == 0 && strcmp(leaf_of(f), f->name) == 0) {
+		ret.attempt = rf.head.attempt;
+		ret.result = rf.text.data;
+		ret.result_len = rf.text.len;
+		r = sn_retire(&c->shelf->s, &ret);
+		ret.failed = r == -ENOENT;
+		if (ret.failed)
+			r = sn_retire(&c->shelf->s, &ret);
+	} else {
+		r = sn_dir_unlink(c->shelf->s.result,
+				  leaf_of(f)); /* damaged, or a message: the reply is out */
+	}
+	sn_result_release(&rf);
+	return r;
+}
+
+static int as_owner(struct sn_check *c, const struct sn_finding *f)
+{
+	struct sn_spool *s = &c->shelf->s;
+	int r;
+
+	switch (f->trouble) {
+	case SN_OPEN_SHORT:
+	case SN_HOLD_STALE:
+	case SN_HOLD_WORKING:
+		return sn_dir_unlink(s->open, leaf_of(f));
+	case SN_OPEN_DAMAGED:
+		return move_damaged(c, f);
+	case SN_OPEN_UNLINKED:
+		r = sn_recover_link(s, f->name, c->max_attempts);
+		return r < 0 ? r : 0;
+	case SN_FILE_MODE:
+		return fchmodat(s->open, f->name, 0644, 0) < 0
+			       ? -errno
+			       : 0; /* seen to be a regular file of the ledger */
+	case SN_HOLD_LINKED:
+	case SN_NEW_LEFTOVER:
+	case SN_NEW_DIFFERS:
+	case SN_NEW_DOUBLE:
+		return sn_dir_unlink(s->new, f->name);
+	case SN_CUR_LEFTOVER:
+	case SN_CUR_DIFFERS:
+	case SN_CUR_TWICE:
+		return sn_dir_unlink(s->cur, leaf_of(f));
+	case SN_RESULT_LEFTOVER:
+		return finish_retiring(c, f);
+	case SN_TMP_LEFTOVER:
+		return sn_dir_unlink(s->tmp, leaf_of(f));
+	default:
+		return -ENOTSUP;
+	}
+}
+
+/* The owner of open/ becomes that of the file. */
+static int take_over(struct sn_check *c, const struct sn_finding *f)
+{
+	struct stat dir;
+
+	if (fstat(c->shelf->s.open, &dir) < 0)
+		return -errno;
+	return fchownat(c->shelf->s.open, f->name, dir.st_uid, dir.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
+												    : 0;
+}
+
+int sn_check_repair(struct sn_check *c, const struct sn_finding *f)
+{
+	int r;
+
+	switch (f->trouble) {
+	case SN_LAYOUT_MISSING:
+	case SN_LAYOUT_MODE:
+	case SN_LAYOUT_OWNER:
+		return sn_spool_make(c->spooldir, c->shelf->participant, &c->owner);
+	case SN_FILE_OWNER:
+		return take_over(c, f);
+	default:
+		break;
+	}
+	r = sn_role_enter(&c->shelf->s);
+	if (r == 0)
+		r = as_owner(c, f);
+	sn_role_leave();
+	return r;
+}

@@ -1,0 +1,135 @@
+/* Hands in one workitem and, if wished, waits for its reply: what the engine would do. */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "spool/retire.h"
+#include "svc/cli.h"
+#include "svc/put.h"
+#include "svc/service.h"
+
+enum { OPT_WAIT = SN_OPT_FIRST, POLL_US = 5000 };
+
+static const struct sn_option OPTIONS[] = {
+	{OPT_WAIT, "wait", "[=SECONDS]",
+	 "wait until it is finished and print the reply; exit 124 after SECONDS"},
+	{0}};
+static const struct sn_command COMMAND = {
+	"skynet put", "[OPTIONS] NAME [FILE|-]",
+	"Hands a workitem from FILE (default: standard input) to participant NAME and prints its name\n"
+	"in the spool. With --wait prints the reply; exit 0 if its outcome is ok, else 1.",
+	OPTIONS};
+
+static void deliver(const struct sn_cli *cli, struct sn_put *p, const char *file, struct sn_item *ret)
+{
+	struct sn_buf body =
+		SN_BUF(p->max_size_bytes < SN_CLI_BODY_MAX ? p->max_size_bytes : SN_CLI_BODY_MAX);
+	const char *why = "";
+	int r = sn_cli_read(file, &body);
+
+	*ret = (struct sn_item){.shelf = &p->shelf};
+	if (r == -E2BIG)
+		sn_cli_die(cli, SN_EXIT_BAD_ITEM, "%s: larger than max_size, %zu bytes", file,
+			   body.max_bytes);
+	if (r < 0)
+		sn_cli_die(cli, SN_EXIT_BAD_ITEM, "%s: cannot read: %s", file, strerror(-r));
+	r = sn_put(p, body.data, body.len, ret->name, &why);
+	if (r == -EBADMSG)
+		sn_cli_die(cli, SN_EXIT_BAD_ITEM, "%s: no workitem: %s", file, why);
+	if (r < 0)
+		sn_cli_die(cli, sn_cli_code(r), "%s: cannot store it: %s", file, strerror(-r));
+	sn_buf_release(&body);
+}
+
+static void warn_if_down(const struct sn_cli *cli, const char *name)
+{
+	if (!sn_cli_runs(cli, name))
+		fprintf(stderr, "skynet put: %s is not running: the workitem waits in the spool\n",
+			strcmp(name, SN_BRIDGE_NAME) == 0 ? "the bridge" : name);
+}
+
+/* Is it in done/ or failed/, and its result whole? retire.4, the last step, takes the participant's copy away. */
+static bool finished(struct sn_item *item)
+{
+	struct sn_spool s = item->shelf->s; /* to read from: nothing in it changes */
+
+	if (sn_retired(&s, item->name) != 1 ||
+	    faccessat(s.result, item->name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return false;
+	item->state = SN_ITEM_DONE;
+	if (sn_item_read(item, "", &(struct sn_buf){.max_bytes = 0}) == -ENOENT)
+		item->state = SN_ITEM_FAILED;
+	return true;
+}
+
+/* Exit code. */
+static int print_reply(const struct sn_cli *cli, const struct sn_item *item)
+{
+	struct sn_result_file res = {.text = SN_BUF(SN_CLI_RESULT_MAX)};
+	struct sn_buf log = SN_BUF(1 << 16);
+	int r = sn_item_result(item, &res), code = SN_EXIT_FAILED;
+
+	if (r == 0) {
+		sn_cli_write(cli, res.text.data + res.body_at, res.head.length);
+		if (res.head.length > 0 && res.text.data[res.text.len - 1] != '\n')
+			sn_cli_write(cli, "\n", 1);
+		(void)fflush(stdout); /* an error shows at the end */
+		fprintf(stderr, "outcome: %s\n", sn_outcome_name(res.head.outcome));
+		code = res.head.outcome == SN_OK ? 0 : SN_EXIT_FAILED;
+	} else {
+		fprintf(stderr, "outcome: none (%s)\n", r == -ENOENT ? "no reply" : strerror(-r));
+	}
+	if (sn_item_read(item, ".log", &log) == 0 && log.len > 0)
+		fprintf(stderr, "%s\n", log.data);
+	sn_buf_release(&log);
+	sn_result_release(&res);
+	return code;
+}
+
+/* timeout_ns: -1 for ever. Exit code. */
+static int wait_for(const struct sn_cli *cli, struct sn_item *item, int64_t timeout_ns)
+{
+	int64_t end = sn_clock_mono_ns() + timeout_ns;
+
+	while (!finished(item)) {
+		if (timeout_ns >= 0 && sn_clock_mono_ns() >= end)
+			sn_cli_die(cli, SN_EXIT_TIMEOUT, "%s: not finished yet", item->name);
+		(void)usleep(POLL_US); /* cut short: looks earlier */
+	}
+	return print_reply(cli, item);
+}
+
+int main(int argc, char **argv)
+{
+	struct sn_cli cli = {.command = &COMMAND};
+	int64_t timeout_ns = -1;
+	struct sn_item item;
+	struct sn_put p;
+	bool wait = false;
+	int opt, r;
+
+	while ((opt = sn_cli_next(&cli, argc, argv)) != -1) {
+		wait = true;
+		if (optarg != NULL && sn_command_duration(optarg, &timeout_ns) < 0)
+			sn_cli_usage(&cli, "--wait=%s: not a duration", optarg);
+	}
+	if (argc - optind < 1 || argc - optind > 2)
+		sn_cli_usage(&cli, "the NAME of a participant is needed, and one FILE at most");
+	sn_cli_home(&cli);
+	r = sn_put_open(&cli.home, argv[optind], &p);
+	if (r == -ENOENT)
+		sn_cli_die(&cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", argv[optind],
+			   cli.home.spool);
+	if (r < 0)
+		sn_cli_die(&cli, sn_cli_code(r), "cannot open the spool of %s: %s", argv[optind],
+			   strerror(-r));
+	deliver(&cli, &p, argc - optind == 2 ? argv[optind + 1] : "-", &item);
+	warn_if_down(&cli, SN_BRIDGE_NAME);
+	warn_if_down(&cli, argv[optind]);
+	if (!wait)
+		printf("%s\n", item.name);
+	r = wait ? wait_for(&cli, &item, timeout_ns) : 0;
+	sn_put_close(&p);
+	sn_home_release(&cli.home);
+	return r != 0 ? r : sn_cli_end(&cli);
+}

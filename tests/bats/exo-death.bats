@@ -1,0 +1,236 @@
+#!/usr/bin/env bats
+# exo: how workers die and how they start.
+# shellcheck disable=SC1091,SC2030,SC2031,SC2154
+
+setup()
+{
+	. "$BATS_TEST_DIRNAME/../lib/exo.sh"
+	exo_setup
+}
+
+teardown() { exo_teardown; }
+
+# --- death of a worker ---
+
+died() # FIELD-do TEXT
+{
+	start_ready
+	n=$(put n=1 do="$1" wfid=w1)
+	m=$(put n=2 wfid=w2)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	[ "$(header "$n" attempt)" = 3 ]
+	[ -z "$(header "$n" sha256)" ]
+	[ "$(header "$n" length)" = "$(body "$n" | wc -c)" ]
+	[ "$(field "$n" '["error"]["class"]')" = RuntimeError ]
+	field "$n" '["error"]["message"]' | grep -q "$2"
+	field "$n" '["error"]["message"]' | grep -q "3 attempts"
+	journal_count '^begin 1 ' 3
+	grep -qF "name=$n attempt=1: worker $2" "$LOG"
+	wait_until 20 has_result "$m"
+	[ "$(header "$m" attempt)" = 1 ]
+	[ "$(status restarts)" = 3 ]
+	[ -e "$W/cur/$n,a3" ]
+	[ ! -e "$W/cur/$n,a1" ]
+}
+
+@test "os._exit: three attempts, then an error reply with its last lines; the next one is untouched" {
+	died os_exit "exited with code 3"
+	[ "$(field "$n" '["error"]["trace"]')" = "['last words 1']" ]
+	logged "name=$n attempt=3: its last lines: last words 1"
+}
+
+@test "abort" {
+	died abort "killed by signal 6 (SIGABRT)"
+}
+
+@test "segfault, with the place in the trace" {
+	died segv "killed by signal 11 (SIGSEGV)"
+	field "$n" '["error"]["trace"]' | grep -q 'about to crash 1.*Segmentation fault.*do_segv'
+}
+
+@test "max_attempts and error_class are honoured" {
+	printf '[participant]\nmax_attempts = 1\nerror_class = StandardError\n' >"$CONF"
+	start_ready
+	n=$(put n=1 do=os_exit)
+	wait_until 5 has_result "$n"
+	[ "$(header "$n" attempt)" = 1 ]
+	[ "$(field "$n" '["error"]["class"]')" = StandardError ]
+	journal_count '^begin 1 ' 1
+}
+
+@test "a worker that dies once: the second attempt answers, the restart is at once" {
+	start_ready
+	n=$(put n=1 do=once)
+	wait_until 3 has_result "$n"
+	[ "$(header "$n" attempt)" = 2 ]
+	[ "$(header "$n" outcome)" = ok ]
+}
+
+@test "attempts are counted although the participant renames its files" {
+	start_ready
+	n=$(put n=1 do=wait wait=never)
+	for i in 1 2 3; do
+		wait_until 20 journal_count '^begin 1 ' "$i"
+		f=$(cd "$W/cur"
+		ls -- "$n",a*)
+		[ "$f" = "$n,a1" ] || mv "$W/cur/$f" "$W/cur/$n,a1"
+		kill -KILL "$(worker_pid)"
+		# the rename hides it until somebody looks; put it where inotify sees it
+		if [ "$i" -lt 3 ] && [ "$f" != "$n,a1" ]; then mv "$W/cur/$n,a1" "$W/new/$n"; fi
+	done
+	wait_until 40 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	journal_count '^begin 1 ' 3
+}
+
+@test "kill -9 of an idle worker loses nothing" {
+	start_ready
+	old=$(worker_pid)
+	kill -KILL "$old"
+	wait_until 5 new_worker "$old"
+	n=$(put n=1)
+	wait_until 5 has_result "$n"
+	[ "$(header "$n" attempt)" = 1 ]
+}
+
+@test "kill -9 of a worker: what was ahead keeps its first attempt" {
+	start_ready
+	a=$(put n=1 do=wait wait=go)
+	wait_until 5 journal '^begin 1 '
+	b=$(put n=2)
+	wait_until 5 test -e "$W/cur/$b,a1"
+	: >"$S/go2"
+	kill -KILL "$(worker_pid)"
+	: >"$S/go"
+	wait_until 10 has_result "$b"
+	[ "$(header "$a" attempt)" = 2 ]
+	[ "$(header "$b" attempt)" = 1 ]
+}
+
+@test "a worker that dies behind its done has done it" {
+	start_ready
+	n=$(put n=1 do=wait wait=go)
+	wait_until 5 journal '^begin 1 '
+	m=$(put n=2 do=wait wait=never)
+	wait_until 5 test -e "$W/cur/$m,a1"
+	kill -STOP "$exo"
+	: >"$S/go"
+	wait_until 5 journal '^begin 2 ' # so done 1 was sent, and exo has not seen it
+	kill -KILL "$(worker_pid)"
+	kill -CONT "$exo"
+	wait_until 5 has_result "$n"
+	[ "$(header "$n" attempt)" = 1 ]
+	wait_until 5 test -e "$W/cur/$m,a2"
+	wait_until 5 journal_count '^begin 2 ' 2
+	journal_count '^begin 1 ' 1
+}
+
+@test "what a worker leaves behind is killed with it, orphans of orphans too" {
+	start_ready
+	a=$(put n=1 do=daemon go=go)
+	wait_until 5 has_result "$a"
+	b=$(put n=2 do=daemon go=go)
+	wait_until 5 has_result "$b"
+	d1=$(cat "$S/daemon.1")
+	d2=$(cat "$S/daemon.2")
+	kill -0 "$d1"
+	kill -0 "$d2"
+	kill -KILL "$(worker_pid)"
+	wait_until 5 gone "$d1"
+	wait_until 5 gone "$d2"
+	[ -z "$(pgrep -P "$exo" -r Z)" ]
+}
+
+@test "a fork that comes back out of the handler does not answer a second time" {
+	start_ready
+	n=$(put n=1 do=fork_returns)
+	m=$(put n=2)
+	wait_until 5 has_result "$m"
+	[ "$(header "$n" outcome)" = ok ]
+	[ "$(status restarts)" = 0 ]
+	journal_count '^begin 2 ' 1
+}
+
+@test "a handler that takes the signals: stopped and killed all the same" {
+	start_ready
+	n=$(put n=1 do=handlers)
+	m=$(put n=2 do=run)
+	wait_until 5 has_result "$m"
+	wpid=$(worker_pid)
+	stop_exo
+	[ "$code" -eq 0 ]
+	gone "$wpid"
+}
+
+# --- start of a worker ---
+
+@test "start raises: backoff with the reason; repaired and HUP: ready" {
+	printf '[participant]\n[test]\nstart = raise\n' >"$CONF"
+	start_exo
+	wait_until 10 state_is backoff
+	[ "$(status reason)" = "RuntimeError: no database" ]
+	wait_until 10 logged '^\[-\] RuntimeError: no database'
+	[ "$(status workers)" = 0 ]
+	wait_until 10 journal_count 'lifecycle start' 2
+	state_is backoff
+	n=$(put n=1)
+	printf '[participant]\n' >"$CONF"
+	kill -HUP "$exo"
+	wait_until 5 has_result "$n"
+	wait_until 5 ready
+	[ -z "$(status reason)" ]
+}
+
+@test "a bad import and a missing file: backoff with the last line of the traceback" {
+	rm "$H/sv/skynet-P1/code.py"
+	echo 'import nothing_like_it' >"$H/sv/skynet-P1/code.py"
+	start_exo
+	wait_until 10 state_is backoff
+	[ "$(status reason)" = "ModuleNotFoundError: No module named 'nothing_like_it'" ]
+	stop_exo
+	[ "$code" -eq 0 ]
+	rm "$H/sv/skynet-P1/code.py"
+	start_exo
+	wait_until 10 state_is backoff
+	status reason | grep -q FileNotFoundError
+}
+
+@test "a worker that exits in start says so" {
+	printf '[participant]\n[test]\nstart = exit\n' >"$CONF"
+	start_exo
+	wait_until 10 state_is backoff
+	[ "$(status reason)" = "exited with code 5 in start: about to exit" ]
+}
+
+@test "start hangs: killed after start_limit, counted" {
+	printf '[participant]\nstart_limit = 1\n[test]\nstart = hang\n' >"$CONF"
+	start_exo
+	wait_until 10 state_is backoff
+	status reason | grep -q 'start_limit'
+	[ "$(status restarts)" -ge 1 ]
+	stop_exo
+	[ "$code" -eq 0 ]
+}
+
+# --- trouble with the disk ---
+
+@test "no room for results: the workitem waits, is not run meanwhile, and is answered when there is room" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root to mount"
+	mount -t tmpfs -o size=4m tmpfs "$H/spool" || skip "cannot mount"
+	export MOUNTED=$H/spool
+	"$LIB/mkwi.py" home "$H" P1
+	start_ready
+	n=$(put n=1 do=big size=3000000)
+	dd if=/dev/zero of="$H/spool/full" bs=1k count=3000 status=none
+	wait_until 5 state_is backoff
+	wait_until 5 logged 'cannot be stored: No space left'
+	status reason | grep -q 'No space'
+	wait_until 5 test "$(grep -c '^begin 1' "$S/journal")" -ge 1
+	journal_count '^begin 1 ' 1
+	rm "$H/spool/full"
+	wait_until 10 has_result "$n"
+	wait_until 5 ready
+	journal_count '^begin 1 ' 2
+	[ "$(header "$n" outcome)" = ok ]
+}

@@ -1,0 +1,301 @@
+#!/usr/bin/env bats
+# exo: stop, crash, two of them, configuration.
+# shellcheck disable=SC1091,SC2030,SC2031,SC2154
+
+setup()
+{
+	. "$BATS_TEST_DIRNAME/../lib/exo.sh"
+	exo_setup
+}
+
+teardown() { exo_teardown; }
+
+# --- stop ---
+
+@test "TERM: idle ends at once, with stop to the handler" {
+	start_ready
+	t=$(date +%s%N)
+	stop_exo
+	[ "$code" -eq 0 ]
+	[ $((($(date +%s%N) - t) / 1000000)) -lt 2000 ]
+	[ "$(grep -c 'lifecycle stop' "$S/journal")" -eq 1 ]
+	state_is down
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "TERM: running work is finished and answered, what was ahead goes back to new" {
+	start_ready
+	a=$(put n=1 do=stoppable)
+	wait_until 5 journal '^begin 1 '
+	b=$(put n=2)
+	wait_until 5 test -e "$W/cur/$b,a1"
+	stop_exo
+	[ "$code" -eq 0 ]
+	has_result "$a"
+	[ "$(field "$a" '["fields"]["stopped"]')" = True ]
+	[ -e "$W/new/$b" ]
+	[ ! -e "$W/cur/$b,a1" ]
+	not has_result "$b"
+	start_ready
+	wait_until 5 has_result "$b"
+	[ "$(header "$b" attempt)" = 1 ]
+}
+
+@test "TERM: grace is kept, die comes first, the rest is resumed as attempt 2" {
+	printf '[participant]\ngrace = 2\n' >"$CONF"
+	start_ready
+	n=$(put n=1 do=wait wait=go)
+	wait_until 5 journal '^begin 1 '
+	t=$(date +%s%N)
+	stop_exo
+	ms=$((($(date +%s%N) - t) / 1000000))
+	[ "$code" -eq 0 ]
+	[ "$ms" -ge 1500 ]
+	[ "$ms" -le 2000 ]
+	journal 'lifecycle stop'
+	journal 'lifecycle die'
+	[ -e "$W/cur/$n,a1" ]
+	: >"$S/go"
+	start_ready
+	wait_until 5 has_result "$n"
+	[ "$(header "$n" attempt)" = 2 ]
+}
+
+@test "TERM during start and during backoff" {
+	printf '[participant]\n[test]\nstart = raise\n' >"$CONF"
+	start_exo
+	wait_until 10 state_is backoff
+	t=$(date +%s%N)
+	stop_exo
+	[ "$code" -eq 0 ]
+	[ $((($(date +%s%N) - t) / 1000000)) -lt 2000 ]
+}
+
+@test "INT twice kills at once" {
+	start_ready
+	n=$(put n=1 do=wait wait=never)
+	wait_until 5 journal '^begin 1 '
+	kill -INT "$exo"
+	wait_until 5 state_is stopping
+	kill -INT "$exo"
+	t=$(date +%s%N)
+	code=0
+	wait "$exo" || code=$?
+	[ "$code" -eq 0 ]
+	[ $((($(date +%s%N) - t) / 1000000)) -lt 2000 ]
+	[ -e "$W/cur/$n,a1" ]
+}
+
+@test "a daemon of a handler does not outlive exo" {
+	start_ready
+	n=$(put n=1 do=daemon go=go)
+	wait_until 5 has_result "$n"
+	d=$(cat "$S/daemon.1")
+	kill -0 "$d"
+	stop_exo
+	wait_until 2 gone "$d"
+}
+
+# --- crash of exo, two of them ---
+
+@test "kill -9 of exo: its worker ends, the next exo resumes as attempt 2 and counts the restart" {
+	start_ready
+	n=$(put n=1 do=wait wait=go)
+	wait_until 5 journal '^begin 1 '
+	wpid=$(worker_pid)
+	kill -KILL "$exo"
+	wait "$exo" || true
+	wait_until 5 gone "$wpid"
+	: >"$S/go"
+	start_ready
+	wait_until 5 has_result "$n"
+	[ "$(header "$n" attempt)" = 2 ]
+	[ "$(status restarts)" = 1 ]
+}
+
+@test "what kill -9 of exo leaves past max_attempts is answered with an error" {
+	printf '[participant]\nmax_attempts = 1\n' >"$CONF"
+	start_ready
+	n=$(put n=1 do=wait wait=go)
+	wait_until 5 journal '^begin 1 '
+	kill -KILL "$exo"
+	wait "$exo" || true
+	start_ready
+	wait_until 5 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	journal_count '^begin 1 ' 1
+}
+
+@test "a half result in tmp is swept at start, a result in new is not run again" {
+	n=$(put n=1)
+	start_ready
+	wait_until 5 has_result "$n"
+	stop_exo
+	: >"$W/result/tmp/$n,a1"
+	start_ready
+	m=$(put n=2)
+	wait_until 5 has_result "$m"
+	[ -z "$(ls "$W/result/tmp")" ]
+	journal_count '^begin 1 ' 1
+}
+
+@test "two exos on one spool: the second waits, and takes over when the first has ended" {
+	start_ready
+	first=$exo
+	n=$(put n=1 do=stoppable)
+	wait_until 5 journal '^begin 1 '
+	start_exo
+	second=$exo
+	wait_until 5 logged 'waiting for the lock'
+	[ "$(status pid)" = "$first" ]
+	m=$(put n=2)
+	wait_until 5 test -e "$W/cur/$m,a1"
+	kill -TERM "$first"
+	wait "$first"
+	wait_until 10 has_result "$m"
+	[ "$(status pid)" = "$second" ]
+	journal_count '^begin 1 ' 1
+	journal_count '^begin 2 ' 1
+	start_exo # a third one, told to stop while it waits
+	wait_until 5 waiting 2
+	kill -TERM "$exo"
+	code=0
+	wait "$exo" || code=$?
+	[ "$code" -eq 0 ]
+	[ "$(status pid)" = "$second" ]
+}
+
+@test "a new exo waits for workers that outlived the old one, and says so" {
+	# Whoever has the lock open holds it: a worker inherits it as this process does.
+	flock "$H/run/P1/lock" sleep 600 3>&- &
+	holder=$!
+	PIDS="$PIDS $holder"
+	wait_until 5 test -e "$H/run/P1/lock"
+	wait_until 5 pgrep -P "$holder"
+	sleeper=$(pgrep -P "$holder")
+	n=$(put n=1)
+	start_exo
+	wait_until 5 state_is starting
+	status reason | grep -q 'waiting for the lock'
+	kill -KILL "$holder"
+	[ -e "$W/new/$n" ]
+	state_is starting
+	kill -KILL "$sleeper"
+	wait_until 5 has_result "$n"
+	wait_until 5 ready
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "the worker alone holds the lock, not what its handler forks" {
+	start_ready
+	n=$(put n=1 do=daemon go=go)
+	wait_until 5 has_result "$n"
+	d=$(cat "$S/daemon.1")
+	kill -0 "$d"
+	[ -z "$(find "/proc/$d/fd" -lname "$H/*")" ]
+	[ -n "$(find "/proc/$(worker_pid)/fd" -lname "$H/run/P1/lock")" ]
+}
+
+@test "the directories of the spool are replaced: exo ends with 111" {
+	start_ready
+	mv "$W/new" "$W/old"
+	mkdir "$W/new"
+	code=0
+	wait "$exo" || code=$?
+	[ "$code" -eq 111 ]
+	state_is down
+	[ "$(status code)" = 111 ]
+}
+
+# --- configuration ---
+
+@test "bad configuration: exit 78, config-error with file and line" {
+	printf '[participant]\ninstances = many\n' >"$CONF"
+	start_exo
+	code=0
+	wait "$exo" || code=$?
+	[ "$code" -eq 78 ]
+	state_is config-error
+	status reason | grep -q "config.exo:2: "
+	[ "$(status code)" = 78 ]
+}
+
+@test "HUP with a bad configuration keeps the old one and says why" {
+	start_ready
+	old=$(worker_pid)
+	printf '[participant]\ninstances = many\n' >"$CONF"
+	kill -HUP "$exo"
+	wait_until 5 logged 'config.exo:2: '
+	n=$(put n=1)
+	wait_until 5 has_result "$n"
+	[ "$(worker_pid)" = "$old" ]
+}
+
+@test "HUP under load: nothing lost, nothing twice, the code is new" {
+	"$LIB/mkwi.py" many "$H" P1 1500 300
+	start_ready
+	for i in 1 2 3; do
+		wait_until 30 test "$(wc -l <"$S/journal")" -ge $((i * 100))
+		old=$(worker_pid)
+		kill -HUP "$exo"
+		wait_until 10 new_worker "$old"
+	done
+	wait_until 60 results 1500
+	[ "$(grep -c '^begin' "$S/journal")" -eq 1500 ]
+	[ "$(grep '^begin' "$S/journal" | awk '{print $2}' | sort -u | wc -l)" -eq 1500 ]
+	[ "$(grep '^begin' "$S/journal" | awk '{print $3}' | sort -u | wc -l)" -ge 2 ]
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "HUP: a busy worker finishes, what is ahead goes to the new one" {
+	start_ready
+	a=$(put n=1 do=wait wait=go)
+	wait_until 5 journal '^begin 1 '
+	b=$(put n=2)
+	wait_until 5 test -e "$W/cur/$b,a1"
+	kill -HUP "$exo"
+	wait_until 5 logged 'replacing the workers'
+	: >"$S/go"
+	wait_until 10 has_result "$b"
+	journal_count '^begin 1 ' 1
+	journal_count '^begin 2 ' 1
+	[ "$(header "$a" attempt)" = 1 ]
+	[ "$(header "$b" attempt)" = 1 ]
+	[ "$(awk '/^begin 1 /{print $3}' "$S/journal")" != "$(awk '/^begin 2 /{print $3}' "$S/journal")" ]
+	[ "$(grep -c 'lifecycle stop' "$S/journal")" -eq 1 ]
+}
+
+@test "HUP changes the number of workers" {
+	start_ready
+	printf '[participant]\ninstances = 3\n' >"$CONF"
+	kill -HUP "$exo"
+	wait_until 10 ready 3
+	printf '[participant]\ninstances = 1\n' >"$CONF"
+	kill -HUP "$exo"
+	wait_until 10 ready 1
+	[ "$(pgrep -P "$exo" -c -f exo-python)" -eq 1 ]
+}
+
+@test "the environment: files, HOME, directory; malformed lines are reported" {
+	printf 'A=1\nexport B = 2\nexport C="x y"\n# no\nnonsense\n' >>"$H/etc/skynet.env"
+	printf 'A=own\n' >"$H/etc/P1.env"
+	start_ready
+	n=$(put n=1 do=env)
+	wait_until 5 has_result "$n"
+	[ "$(field "$n" '["fields"]["env"]["A"]')" = own ]
+	[ "$(field "$n" '["fields"]["env"]["C"]')" = '"x y"' ]
+	[ "$(field "$n" '["fields"]["env"]["SKYNET_PARTICIPANT"]')" = P1 ]
+	[ "$(field "$n" '["fields"]["env"]["USER"]')" = "$(id -un)" ]
+	[ "$(field "$n" '["fields"]["cwd"]')" = "$H/sv/skynet-P1" ]
+	logged "skynet.env:3: malformed"
+	logged "skynet.env:6: malformed"
+}
+
+@test "children of a handler inherit no descriptors and no blocked or ignored signals" {
+	start_ready
+	n=$(put n=1 do=signals)
+	wait_until 5 has_result "$n"
+	sig=$(field "$n" '["fields"]["signals"]'); echo "$sig"
+	echo "$sig" | awk '$2 !~ /^0+$/{bad=1} END{exit bad}'
+	[ "$(tr '\n' ' ' <"$S/fds")" = "0 1 2 3 " ]
+}

@@ -1,0 +1,291 @@
+#!/usr/bin/env bats
+# Services under a real runsvdir: up, start, stop, what fails and how it is told, down. Brokerless.
+# shellcheck disable=SC1010,SC1091,SC2016,SC2030,SC2031,SC2154 # what bats sets, and its subshells
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	export SKYNET_LIBEXEC=$ROOT/${SKYNET_BUILD:-build}/libexec/skynet
+	export PATH=$ROOT/bin:$PATH
+	export SKYNET_HOME=$BATS_TEST_TMPDIR/home
+	unset NO_COLOR SKYNET_TEMPLATES
+	. "$BATS_TEST_DIRNAME/../lib/wait.sh"
+	H=$SKYNET_HOME
+	CODE=$BATS_TEST_TMPDIR/code
+	mkdir -p "$CODE"
+	handler ok 'print("started")'
+	handler bad 'raise RuntimeError("boom at start")'
+	handler slow 'pass' 'import time; open(wid.fields.mark, "w").close(); time.sleep(wid.fields.seconds)'
+	skynet local init "$H" 3>&-
+	pids=
+}
+
+teardown()
+{
+	for pid in $pids; do
+		kill "$pid" 2>/dev/null || :
+	done
+	run skynet local down --timeout 2
+	[ "$status" -eq 0 ]
+}
+
+# handler NAME START [WORK]
+handler()
+{
+	cat >"$CODE/$1.py" <<-PY
+		class ParticipantHandler:
+		    def handle_lifecycle_control(self, ctrl):
+		        if ctrl.message == "start":
+		            $2
+		    def handle_wi_control(self, ctrl):
+		        pass
+		    def handle_wi(self, wid):
+		        ${3:-wid.result = True}
+	PY
+}
+
+has()
+{
+	[[ $output == *"$1"* ]] || {
+		echo "no '$1' in: $output"
+		return 1
+	}
+}
+
+state() # NAME STATE: is it?
+{
+	[ "$(skynet status --json "$1" | jq -r '.[0].state')" = "$2" ]
+}
+
+pid_of()
+{
+	skynet status --json "$1" | jq -r '.[0].pid'
+}
+
+no_process() # of this home is left, by command line (the pattern stands in a file: grep has one as well) or directory
+{
+	echo "$H" >"$BATS_TEST_TMPDIR/pattern"
+	! grep -lzsF -f "$BATS_TEST_TMPDIR/pattern" /proc/[0-9]*/cmdline || return 1
+	for cwd in /proc/[0-9]*/cwd; do
+		[[ $(readlink "$cwd") != "$H"* ]] || return 1
+	done
+}
+
+give() # NAME SECONDS: a workitem that takes so long, and that is being worked on when this returns
+{
+	rm -f "$BATS_TEST_TMPDIR/mark"
+	printf '{"fei":{"engine_id":"e","wfid":"w1","subid":"s","expid":"0"},"fields":{"mark":"%s","seconds":%s}}' \
+		"$BATS_TEST_TMPDIR/mark" "$2" | "$SKYNET_LIBEXEC/spool-put" "$1" -
+	wait_until 10 test -e "$BATS_TEST_TMPDIR/mark"
+}
+
+@test "up, start, status, stop, down" {
+	run -0 skynet local up
+	state amqp-spool brokerless
+	run -0 skynet install "$CODE/ok.py"
+	state ok down
+	run -0 skynet start ok
+	state ok ready
+	[ ! -e "$H/sv/skynet-ok/down" ]
+	run -0 skynet status
+	run -0 skynet start ok # again: nothing to do
+	run -0 skynet stop ok
+	state ok down
+	run -3 skynet status ok
+	run -0 skynet start ok
+	run -0 skynet local down
+	no_process
+	run -3 skynet local status
+	has 'not up'
+	run -0 skynet local down # again: nothing to do
+}
+
+@test "what was started comes up with the home, what was only installed does not" {
+	skynet local up
+	skynet install "$CODE/ok.py"
+	skynet install -n idle "$CODE/ok.py"
+	skynet start ok
+	skynet local down
+	run -0 skynet local up
+	state ok ready
+	state idle down
+	run -0 skynet local up
+	has 'up already'
+	run -0 skynet local status
+	has 'is up'
+}
+
+@test "start of a handler that fails: exit 1, the reason, the traceback; others start all the same" {
+	skynet local up
+	skynet install "$CODE/bad.py"
+	skynet install "$CODE/ok.py"
+	run -1 --separate-stderr skynet start bad ok
+	[ -z "$output" ]
+	[[ $stderr == *'bad: not ready, backoff: '*'boom at start'* ]]
+	[[ $stderr == *Traceback* ]]
+	state ok ready
+	run -3 skynet status
+	has backoff
+	has 'boom at start'
+	skynet local down
+	run -1 skynet local up
+	has 'boom at start'
+	state ok ready
+}
+
+@test "a wrong configuration: start says what and where, stays down, and start tries again" {
+	skynet local up
+	skynet install "$CODE/ok.py"
+	printf '[participant]\nhold = x\n' >"$H/etc/ok.conf"
+	run -1 skynet start ok
+	has "ok: not ready, config-error: $H/etc/ok.conf:2: hold: 'x' is no number"
+	wants_down() { [ "$(skynet status --json ok | jq -r '.[0] | "\(.state) \(.want)"')" = 'config-error down' ]; }
+	wait_until 10 wants_down # finish has told runsv
+	rm "$H/etc/ok.conf"
+	run -0 skynet start ok
+}
+
+@test "reload and restart refuse a wrong configuration and leave what runs" {
+	skynet local up
+	skynet install "$CODE/ok.py"
+	skynet start ok
+	before=$(pid_of ok)
+	printf '[participant]\nhold = x\n' >"$H/etc/ok.conf"
+	run -78 skynet reload ok
+	has "$H/etc/ok.conf:2"
+	run -78 skynet restart ok
+	[ "$(pid_of ok)" = "$before" ]
+	state ok ready
+	rm "$H/etc/ok.conf"
+	run -0 skynet reload --all
+	[ "$(pid_of ok)" = "$before" ]
+	run -0 skynet restart ok
+	[ "$(pid_of ok)" != "$before" ]
+}
+
+@test "stop gives running work its grace" {
+	skynet local up
+	skynet install "$CODE/slow.py"
+	skynet start slow
+	give slow 1
+	run -0 skynet stop slow
+	run -0 skynet wait --for idle --timeout 10 slow # it was finished, and the bridge retired it
+}
+
+@test "stop --timeout kills what does not end in time, and the work is resumed" {
+	skynet local up
+	skynet install "$CODE/slow.py"
+	skynet start slow
+	give slow 60
+	SECONDS=0
+	run -0 skynet stop --timeout 1 slow
+	[ "$SECONDS" -le 15 ]
+	state slow down
+	[ -n "$(ls "$H/spool/slow/open")" ]
+}
+
+@test "enable --now and disable" {
+	skynet local up
+	skynet install --no-enable "$CODE/ok.py"
+	run -0 skynet enable --now ok
+	state ok ready
+	run -0 skynet disable ok
+	state ok down
+	[ ! -L "$H/service/skynet-ok" ]
+	run -0 skynet list --json
+	[ "$(jq '.[0].enabled' <<<"$output")" = false ]
+	run -0 skynet start ok # enables it again
+	[ -L "$H/service/skynet-ok" ]
+}
+
+@test "--all is every participant" {
+	skynet local up
+	skynet install -n a "$CODE/ok.py"
+	skynet install -n b "$CODE/ok.py"
+	run -0 skynet start --all
+	state a ready
+	state b ready
+	run -0 skynet stop --all
+	state a down
+	state b down
+	state amqp-spool brokerless
+}
+
+@test "uninstall of what runs ends it" {
+	skynet local up
+	skynet install "$CODE/ok.py"
+	skynet start ok
+	pid=$(pid_of ok)
+	run -0 skynet uninstall --purge ok
+	[ ! -e "/proc/$pid" ]
+	run -4 skynet status ok
+	[ ! -e "$H/spool/ok" ]
+}
+
+@test "sv knows the state: check, once down it says so; alarm rotates the log" {
+	export SVDIR=$H/service
+	skynet local up
+	skynet install "$CODE/ok.py"
+	skynet start ok
+	run -0 sv check skynet-ok
+	rotated() { ls "$H"/log/ok/@*.s; }
+	run ! rotated
+	wait_until 10 test -s "$H/log/ok/current"
+	run -0 sv alarm skynet-ok/log
+	wait_until 10 rotated
+	run -0 sv -w 10 down skynet-ok
+	run -0 sv -w 10 start skynet-ok
+	state ok ready
+}
+
+@test "manual runs in the foreground, Ctrl-C ends it well; not beside its service" {
+	skynet local up
+	skynet install "$CODE/ok.py"
+	skynet start ok
+	run -75 skynet manual ok
+	skynet stop ok
+	env --default-signal=INT skynet manual ok >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	pids=$!
+	wait_until 20 state ok ready
+	kill -INT "$pids"
+	wait "$pids"
+	pids=
+	run -0 skynet wait --for down --timeout 10 ok
+}
+
+@test "up --foreground ends in order on INT, TERM and HUP" {
+	skynet install "$CODE/ok.py"
+	rm "$H/sv/skynet-ok/down"
+	for signal in INT TERM HUP; do
+		env --default-signal=INT skynet local up --foreground >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+		pids=$!
+		wait_until 20 state ok ready
+		kill -"$signal" "$pids"
+		wait "$pids"
+		pids=
+		no_process
+	done
+}
+
+@test "a killed supervisor takes everything with it, and up works again" {
+	skynet install "$CODE/ok.py"
+	rm "$H/sv/skynet-ok/down"
+	skynet local up
+	state ok ready
+	kill -KILL "$(cat "$H/run/runsvdir.pid")"
+	wait_until 20 no_process
+	run -0 skynet local up
+	state ok ready
+}
+
+@test "what services log at their start and what they inherit: no ignored SIGINT, no stray descriptor" {
+	skynet install "$CODE/ok.py"
+	rm "$H/sv/skynet-ok/down"
+	skynet local up
+	pid=$(pid_of ok)
+	ignored=$((0x$(sed -n 's/^SigIgn:\t//p' "/proc/$pid/status")))
+	[ $((ignored & (1 << 1))) -eq 0 ] # SIGINT
+	[ $((ignored & (1 << 2))) -eq 0 ] # SIGQUIT
+	run ! grep -q runsvdir.lock <(ls -l "/proc/$pid/fd")
+}

@@ -1,0 +1,586 @@
+#!/usr/bin/env bats
+# The spool tools with no daemon: each option, each exit code, bad input.
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+	. "$BATS_TEST_DIRNAME/../lib/spool.bash"
+	spool_home
+	spool_participant P1 </dev/null
+}
+
+put()
+{
+	workitem "${1:-"{}"}" "${2-}" | spool-put P1
+}
+
+# -- what all have in common
+
+@test "every tool has --help and says no to what it does not know" {
+	for tool in spool-put spool-ls spool-show spool-hold spool-release spool-retry spool-check; do
+		run -0 "$tool" --help
+		[[ $output == "usage: $tool "* ]]
+		run -64 "$tool" --nonsense P1 x
+	done
+	run -64 spool-put
+	run -64 spool-ls P1 P2
+	run -64 spool-show
+	run -64 spool-show a b c
+	run -64 spool-hold P1
+	run -64 spool-release P1
+	run -64 spool-retry P1
+	run -64 spool-retry P1 --all x
+}
+
+@test "an unknown participant is exit 4, a missing home exit 78, hostile names do no harm" {
+	for name in nobody ../P1 . .. '' /etc 'P1/../P1' amqp-spool "$(printf 'a\nb')" "$(printf %0300d 0)"; do
+		run -4 spool-put "$name" "$SPOOL_DATA/simple.json"
+		run -4 spool-ls "$name"
+		run -4 spool-show "$name" 2026
+		run -4 spool-hold "$name" 2026
+		run -4 spool-release "$name" 2026
+		run -4 spool-retry "$name" --all
+		run -4 spool-check "$name"
+	done
+	run -78 spool-ls --home "$BATS_TEST_TMPDIR/nowhere"
+}
+
+@test "--home wins over SKYNET_HOME" {
+	put >/dev/null
+	SKYNET_HOME=/nonexistent run -0 --separate-stderr spool-ls --home "$SKYNET_HOME" P1
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+# -- spool-put
+
+@test "put stores the bytes exactly and links them" {
+	name=$(spool-put P1 "$SPOOL_DATA/params.json")
+	cmp "$SPOOL_DATA/params.json" "$S/open/$name"
+	[ "$S/open/$name" -ef "$S/work/new/$name" ]
+	[ "$(stat -c %a "$S/open/$name")" = 644 ]
+	(umask 077 && spool-put P1 "$SPOOL_DATA/params.json")
+	[ -z "$(find "$S/open" -type f ! -perm 644)" ]
+}
+
+@test "put takes files, -, and stdin" {
+	run -0 spool-put P1 "$SPOOL_DATA/simple.json" "$SPOOL_DATA/params.json" - <"$SPOOL_DATA/nested.json"
+	[ "${#lines[@]}" -eq 3 ]
+	run -0 spool-put P1 <"$SPOOL_DATA/nested.json"
+	[ "$(ls "$S/work/new" | wc -l)" -eq 4 ]
+}
+
+@test "put refuses what is no workitem, with a reason, and stores nothing" {
+	for junk in '' 'text' '[]' '{}' '{"fei":{}}' '{"fei":1,"fields":{}}' '{"fei":{},"fields":{}} x' '{"fei":{},"fields":{"x":1e400}}'; do
+		printf %s "$junk" >"$BATS_TEST_TMPDIR/junk"
+		run -65 spool-put P1 "$BATS_TEST_TMPDIR/junk"
+		[[ $output == *"no workitem: "* ]]
+	done
+	run -65 spool-put P1 "$SPOOL_DATA/cancelitem.json"
+	[[ $output == *"cancel item"* ]]
+	run -65 spool-put P1 "$BATS_TEST_TMPDIR/missing"
+	[[ $output == *"No such file"* ]]
+	run -65 spool-put P1 "$BATS_TEST_TMPDIR"
+	[ -z "$(ls "$S/open")" ]
+}
+
+@test "put goes on after a bad file and ends with 1" {
+	run -1 --separate-stderr spool-put P1 "$SPOOL_DATA/simple.json" /dev/null "$SPOOL_DATA/params.json"
+	[ "${#lines[@]}" -eq 2 ]
+	[ "${#stderr_lines[@]}" -eq 1 ]
+}
+
+@test "put keeps to max_size" {
+	printf '[participant]\nmax_size = 400\n' >"$SKYNET_HOME/etc/P1.conf"
+	run -65 spool-put P1 "$SPOOL_DATA/simple.json"
+	[[ $output == *max_size* ]]
+	run -65 spool-put P1 <"$SPOOL_DATA/simple.json"
+	printf '[participant]\nmax_size = %s\n' "$(stat -c %s "$SPOOL_DATA/simple.json")" >"$SKYNET_HOME/etc/P1.conf"
+	run -0 spool-put P1 "$SPOOL_DATA/simple.json"
+}
+
+@test "names sort by arrival also when the clock was set back" {
+	first=$(SKYNET_CLOCK_OFFSET_S=86400 put)
+	second=$(put)
+	[[ $second > $first ]]
+}
+
+@test "put as root gives the files to the owner of the spool" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	chmod 755 "$BATS_TEST_TMPDIR" "$SKYNET_HOME"
+	chown -R 12345:12345 "$S"
+	chmod 750 "$BATS_TEST_TMPDIR" # the file is root's alone to read
+	name=$(put)
+	[ "$(stat -c %u "$S/open/$name")" = 12345 ]
+	spool-hold P1 "$name"
+	[ "$(stat -c %u "$S/open/$name.hold")" = 12345 ]
+	spool-release P1 "$name"
+	spool_finish P1 "$name" failed crash '{}'
+	chown -R 12345:12345 "$S"
+	spool-retry P1 "$name"
+	[ -z "$(find "$S" ! -uid 12345)" ]
+}
+
+@test "no room is exit 75" {
+	SKYNET_FAIL=deliver.2:enospc run -75 spool-put P1 "$SPOOL_DATA/simple.json"
+	[ -z "$(ls "$S/open")" ]
+}
+
+# -- spool-ls
+
+@test "ls shows every state" {
+	new=$(put '{"n":1}' wf-new)
+	cur=$(put '{"n":2}' wf-cur)
+	res=$(put '{"n":3}' wf-res)
+	open=$(put '{"n":4}' wf-open)
+	held=$(put '{"n":5}' wf-held)
+	failed=$(put '{"n":6}' wf-failed)
+	done=$(put '{"n":7}' wf-done)
+	spool_claim P1 "$cur"
+	spool_claim P1 "$res"
+	spool_result P1 "$res" ok '{}'
+	rm "$S/work/new/$open"
+	spool-hold P1 "$held"
+	spool_finish P1 "$failed" failed crash '{}'
+	spool_finish P1 "$done" done ok '{}'
+	run -0 spool-ls P1
+	[ "${#lines[@]}" -eq 5 ]
+	for state in new cur open held; do
+		run -0 spool-ls P1 --state "$state"
+		[ "${#lines[@]}" -eq 1 ]
+		[[ ${lines[0]} == "$state "*" ${!state} "*" wf-$state 0_1 "* ]]
+	done
+	run -0 spool-ls P1 --state result
+	[[ ${lines[0]} == "result $res "* ]]
+	run -0 spool-ls P1 -s failed,done
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[1]} == "done   $done "*" 2 wf-done 0_1 "* ]]
+	run -0 spool-ls --state all
+	[ "${#lines[@]}" -eq 7 ]
+	[[ ${lines[6]} == "P1 done   $done "* ]]
+	run -64 spool-ls --state nonsense
+	run -64 spool-ls --state ''
+}
+
+@test "ls -n shows the newest, last" {
+	for i in 1 2 3 4 5; do last=$(put "{\"i\":$i}"); done
+	run -0 spool-ls -n 2 P1
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[1]} == *"$last"* ]]
+	run -0 spool-ls -n 0
+	[ -z "$output" ]
+	run -64 spool-ls -n x
+	run -64 spool-ls -n -1
+}
+
+@test "ls --json is JSON, one object per line, with the size in bytes" {
+	name=$(spool-put P1 "$SPOOL_DATA/simple.json")
+	run -0 spool-ls --json
+	[ "$(jq -r '[.participant,.state,.name,.size,.outcome]|@tsv' <<<"$output")" = "$(printf 'P1\tnew\t%s\t%s\t' "$name" "$(stat -c %s "$SPOOL_DATA/simple.json")")" ]
+}
+
+@test "ls is not fooled by what is planted, nor by control characters in a WFID" {
+	put '{}' '\u001b[31mred\u0009x' >/dev/null
+	touch "$S/open/junk" "$S/open/.hidden" "$S/open/a b"
+	mkdir "$S/work/cur/x" "$S/work/new/y"
+	run -0 spool-ls P1
+	[ "${#lines[@]}" -eq 1 ]
+	[[ $output != *$'\033'* && $output != *$'\t'* ]]
+}
+
+# -- spool-show, and naming items
+
+@test "an item is named by its name, a prefix, or its WFID" {
+	a=$(put '{"a":1}' 20261122-1052-aaa)
+	b=$(put '{"b":1}' 20261122-1052-bbb)
+	for text in "$a" "${a:0:40}" 20261122-1052-aaa; do
+		run -0 spool-show P1 "$text"
+		[[ $output == *"name: $a"* ]]
+		run -0 spool-show "$text"
+	done
+	run -65 spool-show P1 2026
+	[[ $output == *"means 2 workitems"*"$a"*"$b"* ]]
+	for text in 20261122-1052-aa 20261122-1052-AAA nothing '' ../x "$a,a1" "$a.json" '*'; do
+		run -4 spool-show P1 "$text"
+	done
+}
+
+@test "a long or odd WFID is compared whole, not by its label" {
+	long=$(printf 'w%.0s' {1..60})
+	a=$(put '{}' "${long}a")
+	put '{}' "${long}b" >/dev/null
+	run -0 spool-show P1 "${long}a"
+	[[ $output == *"name: $a"* ]]
+	put '{}' 'x/y' >/dev/null
+	run -0 spool-show 'x/y'
+	run -4 spool-show 'x_y'
+}
+
+@test "show prints the bytes exactly" {
+	name=$(spool-put P1 "$SPOOL_DATA/params.json")
+	spool-show P1 "$name" --body | cmp - "$SPOOL_DATA/params.json"
+	run -4 spool-show P1 "$name" --result
+	run -4 spool-show P1 "$name" --log
+	spool_finish P1 "$name" failed crash '{"a":"ä"}'
+	echo because >"$S/failed/$(spool_bucket "$name")/$name.log"
+	spool-show P1 "$name" --body | cmp - "$SPOOL_DATA/params.json"
+	spool-show P1 "$name" --result | cmp - "$S/failed/$(spool_bucket "$name")/$name.result"
+	[ "$(spool-show P1 "$name" --reply)" = '{"a":"ä"}' ]
+	[ "$(spool-show P1 "$name" --log)" = because ]
+	run -64 spool-show P1 "$name" --log --body
+}
+
+@test "show tells the header of the result, as text and as JSON" {
+	name=$(put)
+	spool_finish P1 "$name" done ok '{}'
+	run -0 spool-show "$name"
+	[[ $output == *"state: done"* && $output == *"outcome: ok"* && $output == *"attempt: 2"* && $output == *"length: 2"* ]]
+	[[ $output == *"path: $S/done/$(spool_bucket "$name")/$name.json"* ]]
+	run -0 spool-show "$name" --json
+	[ "$(jq -r '.state+.outcome+.finished' <<<"$output")" = done""ok2026-11-22T10:54:44.115116Z ]
+	printf junk >"$S/done/$(spool_bucket "$name")/$name.result"
+	run -0 spool-show "$name"
+	[[ $output == *"result: damaged"* ]]
+	[ "$(spool-show "$name" --result)" = junk ]
+	run -1 spool-show "$name" --reply
+}
+
+@test "show of a result that is planted neither blocks nor follows" {
+	name=$(put)
+	spool_claim P1 "$name"
+	mkfifo "$S/work/result/new/$name"
+	run -0 timeout 5 spool-show "$name"
+	[[ $output == *"result: damaged"* ]]
+	rm "$S/work/result/new/$name"
+	ln -s /etc/passwd "$S/work/result/new/$name"
+	run -1 timeout 5 spool-show "$name" --result
+	[[ $output != *root:* ]]
+}
+
+# -- spool-hold, spool-release
+
+@test "hold takes a waiting workitem out, release puts it back" {
+	name=$(put)
+	run -0 spool-hold P1 "$name"
+	[ -e "$S/open/$name.hold" ]
+	[ ! -e "$S/work/new/$name" ]
+	run -0 spool-hold P1 "$name"
+	[[ $output == *"was held already"* ]]
+	run -0 spool-release P1 "$name"
+	[ ! -e "$S/open/$name.hold" ]
+	[ "$S/open/$name" -ef "$S/work/new/$name" ]
+	run -0 spool-release P1 "$name"
+	[[ $output == *"was not held"* ]]
+}
+
+@test "what is being worked on, answered or finished cannot be held" {
+	cur=$(put '{"n":1}')
+	res=$(put '{"n":2}')
+	fin=$(put '{"n":3}')
+	spool_claim P1 "$cur"
+	mv "$S/work/cur/$cur,a1" "$S/work/cur/$cur,a17"
+	spool_claim P1 "$res"
+	spool_result P1 "$res" ok '{}'
+	rm "$S/work/cur/$res,a1"
+	spool_finish P1 "$fin" done ok '{}'
+	run -75 spool-hold P1 "$cur"
+	[[ $output == *"being worked on"* ]]
+	run -75 spool-hold P1 "$res"
+	run -65 spool-hold P1 "$fin"
+	run -4 spool-hold P1 nothing
+	run -1 spool-hold P1 "$cur" "$(put '{"n":4}')"
+	[ "$(ls "$S"/open/*.hold | wc -l)" -eq 1 ]
+}
+
+@test "release after a release that was cut short does not run the work twice" {
+	name=$(put)
+	spool-hold P1 "$name"
+	ln "$S/open/$name" "$S/work/cur/$name,a1" # linked, claimed, and then the tool was killed
+	run -0 spool-release P1 "$name"
+	[ ! -e "$S/open/$name.hold" ]
+	[ ! -e "$S/work/new/$name" ]
+}
+
+# -- spool-retry
+
+@test "retry hands the same bytes in again under a new name, and leaves a note" {
+	name=$(spool-put P1 "$SPOOL_DATA/params.json")
+	run -65 spool-retry P1 "$name"
+	spool_finish P1 "$name" failed crash '{}'
+	run -0 spool-retry P1 "$name"
+	new=$output
+	[ "$new" != "$name" ]
+	cmp "$SPOOL_DATA/params.json" "$S/work/new/$new"
+	bucket=$S/failed/$(spool_bucket "$name")
+	grep -q " as $new\$" "$bucket/$name.retried"
+	[ -e "$bucket/$name.json" ]
+	[ -e "$bucket/$name.result" ]
+	run -75 spool-retry P1 "$name"
+	[[ $output == *"the same workitem is open, as $new"* ]]
+	spool_finish P1 "$new" failed crash '{}'
+	run -0 spool-retry P1 "$name"
+	[ "$(wc -l <"$bucket/$name.retried")" -eq 2 ]
+}
+
+@test "retry --all takes each failed one once" {
+	for i in 1 2 3; do
+		name=$(put "{\"i\":$i}")
+		spool_finish P1 "$name" failed crash '{}'
+	done
+	run -0 spool-retry P1 --all
+	[ "${#lines[@]}" -eq 3 ]
+	run -0 spool-retry P1 --all
+	[ -z "$output" ]
+}
+
+@test "retry refuses junk, and what is finished unless --done" {
+	name=$(put)
+	spool_finish P1 "$name" done ok '{}'
+	run -65 spool-retry P1 "$name"
+	run -0 spool-retry P1 --done "$name"
+	junk=$(put '{"x":2}')
+	spool_finish P1 "$junk" failed error '{}'
+	echo junk >"$S/failed/$(spool_bucket "$junk")/$junk.json"
+	run -65 spool-retry P1 "$junk"
+	[[ $output == *"no workitem: not JSON"* ]]
+	run -4 spool-retry P1 nothing
+}
+
+# -- spool-check
+
+# found CODE [ARGS]: check finds exactly this, and exits 1.
+found()
+{
+	code=$1
+	shift
+	run -1 spool-check "$@"
+	[ "$(grep -c -v 'findings,' <<<"$output")" -eq 1 ] || { echo "$output"; return 1; }
+	[[ $output == "$code "* ]] || { echo "$output"; return 1; }
+}
+
+# repaired CODE: --repair mends it, and then it is clean.
+repaired()
+{
+	found "$1"
+	[[ $output == *"--repair: "*"(possible now)"* ]]
+	run -0 spool-check --repair
+	[[ $output == *"repaired: "* ]]
+	run -0 spool-check --deep
+	[ "$output" = "0 findings, 0 repaired" ]
+}
+
+@test "check: a clean spool in every state" {
+	spool_participant P2 </dev/null
+	put '{"n":1}' >/dev/null
+	cur=$(put '{"n":2}')
+	res=$(put '{"n":3}')
+	held=$(put '{"n":5}')
+	failed=$(put '{"n":6}')
+	done=$(put '{"n":7}')
+	spool_participant P1 </dev/null
+	for p in P2; do
+		S=$SKYNET_HOME/spool/$p
+	done
+	S=$SKYNET_HOME/spool/P1
+	spool_claim P1 "$cur"
+	spool_claim P1 "$res"
+	spool_result P1 "$res" ok '{}'
+	spool-hold P1 "$held"
+	spool_finish P1 "$failed" failed crash '{}'
+	spool_finish P1 "$done" done ok '{}'
+	spool-retry P1 "$failed"
+	run -0 spool-check --deep
+	[ "$output" = "0 findings, 0 repaired" ]
+	run -0 spool-check P1 P2
+	run -0 spool-check --json
+	[ -z "$output" ]
+}
+
+@test "check: layout" {
+	rmdir "$S/work/new"
+	repaired layout-missing
+	chmod 777 "$S/open"
+	repaired layout-mode
+	rmdir "$S/work/result/tmp"
+	touch "$S/work/result/tmp"
+	found layout-kind
+	run -1 spool-check --repair
+	[[ $output == *"a person must decide"* ]]
+}
+
+@test "check: foreign files everywhere" {
+	touch "$S/open/x" "$S/work/new/x" "$S/work/cur/x" "$S/work/result/new/x" "$S/done/x" "$S/failed/20261122"
+	mkdir -p "$S/done/20261122/1054"
+	touch "$S/done/20261122/1054/x.json"
+	run -1 spool-check --repair
+	[ "$(grep -c '^foreign ' <<<"$output")" -eq 7 ]
+	[[ $output == *"7 findings, 0 repaired"* ]]
+}
+
+@test "check: paths with control characters are printed safely" {
+	touch "$S/open/"$'a\nb\033[31m'
+	run -1 spool-check
+	[[ $output == *'a\x0ab\x1b[31m'* ]]
+	run -1 spool-check --json
+	[ "$(jq -r .code <<<"$output")" = foreign ]
+}
+
+@test "check: the ledger" {
+	name=$(put)
+	truncate -s 10 "$S/open/$name"
+	found open-damaged
+	rm "$S/work/new/$name"
+	repaired open-short
+	[ -z "$(ls "$S/open")" ]
+
+	name=$(put)
+	truncate -s 10 "$S/open/$name"
+	repaired open-damaged
+	[ -e "$S/failed/$(spool_bucket "$name")/$name.json" ]
+	grep -q damaged "$S/failed/$(spool_bucket "$name")/$name.log"
+
+	name=$(put '{"n":2}')
+	rm "$S/work/new/$name"
+	repaired open-unlinked
+	[ "$S/open/$name" -ef "$S/work/new/$name" ]
+
+	chmod 600 "$S/open/$name"
+	repaired file-mode
+
+	mkdir -p "$S/done/$(spool_bucket "$name")"
+	cp "$S/open/$name" "$S/done/$(spool_bucket "$name")/$name.json"
+	found open-finished
+	rm "$S/done/$(spool_bucket "$name")/$name.json" "$S/open/$name" "$S/work/new/$name"
+	mkdir "$S/open/$name"
+	found open-kind
+}
+
+@test "check: owners" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	name=$(put)
+	chown 12345 "$S/open/$name"
+	repaired file-owner
+}
+
+@test "check: holds" {
+	name=$(put)
+	spool-hold P1 "$name"
+	ln "$S/open/$name" "$S/work/new/$name"
+	repaired hold-linked
+	ln "$S/open/$name" "$S/work/cur/$name,a1"
+	repaired hold-working
+	rm "$S/work/cur/$name,a1" "$S/open/$name"
+	touch "$S/open/$name.hold"
+	repaired hold-stale
+}
+
+@test "check: what lies in new/ and cur/" {
+	name=$(put)
+	ln "$S/open/$name" "$S/work/cur/$name,a2"
+	repaired new-double
+	ln "$S/open/$name" "$S/work/cur/$name,a1"
+	repaired cur-twice
+	[ -e "$S/work/cur/$name,a2" ]
+	cp "$S/open/$name" "$S/work/cur/$name,a2.x"
+	mv "$S/work/cur/$name,a2.x" "$S/work/cur/$name,a2"
+	found cur-differs
+	run -0 spool-check --repair # it is nowhere now
+	run -1 spool-check
+	[[ $output == "open-unlinked "* ]]
+	cp "$S/open/$name" "$S/work/new/$name"
+	found new-differs
+	rm "$S/work/new/$name"
+	ln "$S/open/$name" "$S/work/cur/$name,a1"
+	ln "$S/open/$name" "$S/work/new/other"
+	mv "$S/work/new/other" "$S/work/new/${name/-0000-/-0001-}"
+	found new-orphan
+	mv "$S/work/new/${name/-0000-/-0001-}" "$S/work/cur/${name/-0000-/-0001-},a1"
+	found cur-orphan
+}
+
+@test "check: leftovers of retiring" {
+	name=$(put)
+	spool_claim P1 "$name"
+	spool_result P1 "$name" ok '{"r":1}'
+	mkdir -p "$S/done/$(spool_bucket "$name")"
+	mv "$S/open/$name" "$S/done/$(spool_bucket "$name")/$name.json" # killed after retire.1
+	run -1 spool-check
+	[[ $output == *"cur-leftover "* && $output == *"result-leftover "* ]]
+	run -0 spool-check --repair
+	run -0 spool-check --deep
+	[ "$(spool-show "$name" --reply)" = '{"r":1}' ]
+	ln "$S/done/$(spool_bucket "$name")/$name.json" "$S/work/new/$name"
+	repaired new-leftover
+}
+
+@test "check: results" {
+	name=$(put)
+	spool_claim P1 "$name"
+	echo junk >"$S/work/result/new/$name"
+	found result-bad
+	mv "$S/work/result/new/$name" "$S/work/result/new/${name/-0000-/-0001-}"
+	found result-orphan
+	rm "$S"/work/result/new/*
+	echo x >"$S/work/result/tmp/$name,a1"
+	repaired tmp-leftover
+}
+
+@test "check: what is finished" {
+	name=$(put)
+	spool_finish P1 "$name" done ok '{}'
+	dir=$S/done/$(spool_bucket "$name")
+	mkdir -p "$S/done/20200101/0000"
+	cp "$dir/$name.json" "$S/done/20200101/0000/"
+	found done-bucket
+	rm -r "$S/done/20200101"
+	printf x >>"$dir/$name.result"
+	run -0 spool-check
+	found done-result --deep
+	printf x >>"$dir/$name.json"
+	run -1 spool-check --deep
+	[[ $output == *"done-damaged "* ]]
+	rm "$dir/$name.json"
+	found done-alone
+}
+
+@test "check --repair waits for a stopped bridge where it must" {
+	name=$(put)
+	rm "$S/work/new/$name"
+	mkdir -p "$SKYNET_HOME/run/amqp-spool"
+	flock "$SKYNET_HOME/run/amqp-spool/lock" sh -c '
+		spool-check --repair >"$BATS_TEST_TMPDIR/out"; echo $? >>"$BATS_TEST_TMPDIR/out"'
+	grep -q '^open-unlinked .*not repaired: needs a stopped bridge' "$BATS_TEST_TMPDIR/out"
+	[ "$(tail -n1 "$BATS_TEST_TMPDIR/out")" = 1 ]
+	[ ! -e "$S/work/new/$name" ]
+	run -0 spool-check --repair
+	[ -e "$S/work/new/$name" ]
+}
+
+@test "check --repair leaves a running participant's files alone" {
+	name=$(put)
+	ln "$S/open/$name" "$S/work/cur/$name,a1"
+	rm "$S/work/new/$name"
+	ln "$S/open/$name" "$S/work/cur/$name,a2"
+	echo x >"$S/work/result/tmp/$name,a2"
+	flock "$SKYNET_HOME/run/P1/lock" sh -c 'spool-check --repair >"$BATS_TEST_TMPDIR/out" || :'
+	grep -q '^cur-twice .*needs a stopped participant' "$BATS_TEST_TMPDIR/out"
+	[ -e "$S/work/cur/$name,a1" ]
+	[ -e "$S/work/result/tmp/$name,a2" ]
+}
+
+# -- size
+
+@test "10,000 workitems" {
+	mkdir "$BATS_TEST_TMPDIR/many"
+	for ((i = 0; i < 10000; i++)); do
+		printf '{"fields":{"i":%d},"fei":{"wfid":"w%d","expid":"0"}}' "$i" "$i" >"$BATS_TEST_TMPDIR/many/$i"
+	done
+	(cd "$BATS_TEST_TMPDIR/many" && timeout 60 spool-put P1 *) >"$BATS_TEST_TMPDIR/names"
+	[ "$(sort -u "$BATS_TEST_TMPDIR/names" | wc -l)" -eq 10000 ]
+	[ "$(ls "$S/work/new" | wc -l)" -eq 10000 ]
+	timeout 20 spool-ls P1 >"$BATS_TEST_TMPDIR/ls"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/ls")" -eq 10000 ]
+	run -0 timeout 20 spool-show P1 w9999
+	run -0 timeout 20 spool-check --deep
+	spool-ls P1 | head -n1 >/dev/null
+}

@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Spools by hand, for tests that need no daemon. Sourced by .bats files.
+#
+#   spool_home              a local home in $BATS_TEST_TMPDIR, exported as SKYNET_HOME, with the tools on PATH
+#   spool_participant P1    a participant whose code is on stdin (none: the smallest there is)
+#   spool_name OPTIONS…     the newest name that spool-ls shows
+#   spool_claim P1 NAME     what exo does: new/NAME to cur/NAME,a1
+#   spool_result P1 NAME OUTCOME REPLY   a result in result/new
+#   spool_finish P1 NAME done|failed OUTCOME REPLY   what the bridge leaves after retiring
+#   workitem FIELDS [WFID]  a workitem on stdout
+
+spool_home()
+{
+	SPOOL_TREE=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	case ${SKYNET_BUILD:=build-test} in
+	/*) SPOOL_BIN=$SKYNET_BUILD/libexec/skynet ;;
+	*) SPOOL_BIN=$SPOOL_TREE/$SKYNET_BUILD/libexec/skynet ;;
+	esac
+	SPOOL_DATA=$SPOOL_TREE/tests/data/workitems
+	SKYNET_HOME=$BATS_TEST_TMPDIR/home
+	PATH=$SPOOL_BIN:$PATH
+	export SKYNET_HOME PATH SPOOL_BIN SPOOL_DATA
+	unset SKYNET_LIBEXEC
+	mkdir -p "$SKYNET_HOME"/etc "$SKYNET_HOME"/sv "$SKYNET_HOME"/service "$SKYNET_HOME"/spool "$SKYNET_HOME"/lib \
+		"$SKYNET_HOME"/log "$SKYNET_HOME"/run
+}
+
+spool_participant()
+{
+	local sv=$SKYNET_HOME/sv/skynet-$1
+	mkdir -p "$sv" "$SKYNET_HOME/run/$1"
+	: >"$sv/config.exo"
+	if [ -t 0 ] || ! cat >"$sv/code.py" || [ ! -s "$sv/code.py" ]; then
+		printf '%s\n' 'class ParticipantHandler:' '    def handle_wi(self, wid):' '        wid.result = True' >"$sv/code.py"
+	fi
+	skynet-mkspool "$1"
+	# shellcheck disable=SC2034 # for the tests
+	S=$SKYNET_HOME/spool/$1
+}
+
+spool_name()
+{
+	spool-ls --json -n1 "$@" | jq -r .name
+}
+
+spool_claim()
+{
+	mv "$SKYNET_HOME/spool/$1/work/new/$2" "$SKYNET_HOME/spool/$1/work/cur/$2,a1"
+}
+
+_spool_result_text()
+{
+	printf 'outcome: %s\nattempt: 2\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:44.115116Z\n' "$1"
+	printf 'send: reply\nlength: %s\nsha256: %s\n\n%s' "$(printf %s "$2" | wc -c)" \
+		"$(printf %s "$2" | sha256sum | cut -d' ' -f1)" "$2"
+}
+
+spool_result()
+{
+	_spool_result_text "$3" "$4" >"$SKYNET_HOME/spool/$1/work/result/new/$2"
+}
+
+# Where the files of a finished one are: spool_bucket NAME.
+spool_bucket()
+{
+	printf '%s/%s' "${1:0:8}" "${1:9:4}"
+}
+
+spool_finish()
+{
+	local s=$SKYNET_HOME/spool/$1 dir
+	dir=$s/$3/$(spool_bucket "$2")
+	mkdir -p "$dir"
+	mv "$s/open/$2" "$dir/$2.json"
+	rm -f "$s/work/new/$2" "$s/work/cur/$2",a*
+	_spool_result_text "$4" "$5" >"$dir/$2.result"
+	rm -f "$s/work/result/new/$2"
+}
+
+workitem()
+{
+	printf '{"fields":%s,"fei":{"engine_id":"engine","wfid":"%s","subid":"abc","expid":"0_1"},"participant_name":"p1"}' \
+		"$1" "${2:-20261122-1052-test}"
+}

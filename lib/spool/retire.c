@@ -51,14 +51,26 @@ static int clear_work(struct sn_spool *s, const struct sn_retirement *r)
 	return err == -EISDIR || err == -EPERM ? 0 : err; /* a planted directory is the participant's own affair */
 }
 
+/* retire.3 and retire.4 in one */
+static int move_result(struct sn_spool *s, int dir, const struct leaves *l, const struct sn_retirement *r)
+{
+	if (renameat(s->result, r->name, dir, l->result) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	return faccessat(dir, l->result, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0; /* done before a crash */
+}
+
 /* retire.3 */
-static int copy_result(int dir, const struct leaves *l, const struct sn_retirement *r)
+static int keep_result(struct sn_spool *s, int dir, const struct leaves *l, const struct sn_retirement *r)
 {
 	int err = SN_FAIL("retire.3");
 
 	if (err < 0)
 		return err;
-	if (r->result != NULL) {
+	if (r->result != NULL && r->move) {
+		err = move_result(s, dir, l, r);
+	} else if (r->result != NULL) {
 		err = sn_dir_create(dir, l->result, r->result, r->result_len);
 		if (err == -EEXIST) { /* of a crash in this step: perhaps short */
 			err = sn_dir_unlink(dir, l->result);
@@ -86,9 +98,9 @@ int sn_retire(struct sn_spool *s, const struct sn_retirement *r)
 	if (dir < 0)
 		return dir;
 	if ((err = move_workitem(s, dir, &l, r->name)) < 0 || (err = clear_work(s, r)) < 0 ||
-	    (err = copy_result(dir, &l, r)) < 0 || (err = SN_FAIL("retire.4")) < 0)
+	    (err = keep_result(s, dir, &l, r)) < 0 || (err = SN_FAIL("retire.4")) < 0)
 		return err;
-	if (r->result == NULL)
+	if (r->result == NULL || r->move)
 		return 0;
 	err = sn_dir_unlink(s->result, r->name);
 	return err == -EISDIR || err == -EPERM ? 0 : err;

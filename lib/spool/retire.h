@@ -12,6 +12,7 @@ struct sn_retirement {
 	unsigned max_attempts;
 	const void *result;  /* the whole result file as read; NULL: there is none */
 	size_t result_len;
+	bool move;           /* the participant's file itself becomes NAME.result: where one uid owns both anyway */
 	const char *log;     /* text for NAME.log, or NULL */
 };
 /* 0; -ENOENT: no open/NAME and no done/…/NAME.json; -errno: done as far as it went, call again. */

@@ -8,6 +8,8 @@
 int sn_fd_write_all(int fd, const void *buf, size_t len) SN_CHECK;
 /* Reads to the end of the file into b. 0, -E2BIG past b's ceiling, or -errno. */
 int sn_fd_read_all(int fd, struct sn_buf *b) SN_CHECK;
+/* The same for a regular file whose size is known: one read(2) as a rule. */
+int sn_fd_read_sized(int fd, struct sn_buf *b, size_t size) SN_CHECK;
 /* One packet, with `passed_fd` if that is >= 0. 0 or -errno (-EAGAIN on a full socket). Never raises SIGPIPE. */
 int sn_fd_send(int sock, const char *text, size_t len, int passed_fd) SN_CHECK;
 /* One packet, NUL-terminated in buf. Returns its length, 0 at the end, or -errno; *ret_fd is -1 or a received

@@ -232,17 +232,17 @@ teardown() { exo_teardown; }
 }
 
 @test "HUP under load: nothing lost, nothing twice, the code is new" {
-	"$LIB/mkwi.py" many "$H" P1 1500 300
+	"$LIB/mkwi.py" many "$H" P1 4000 300
 	start_ready
 	for i in 1 2 3; do
-		wait_until 30 test "$(wc -l <"$S/journal")" -ge $((i * 100))
+		wait_until 30 journal_has $((i * 300))
 		old=$(worker_pid)
 		kill -HUP "$exo"
 		wait_until 10 new_worker "$old"
 	done
-	wait_until 60 results 1500
-	[ "$(grep -c '^begin' "$S/journal")" -eq 1500 ]
-	[ "$(grep '^begin' "$S/journal" | awk '{print $2}' | sort -u | wc -l)" -eq 1500 ]
+	wait_until 60 results 4000
+	[ "$(grep -c '^begin' "$S/journal")" -eq 4000 ]
+	[ "$(grep '^begin' "$S/journal" | awk '{print $2}' | sort -u | wc -l)" -eq 4000 ]
 	[ "$(grep '^begin' "$S/journal" | awk '{print $3}' | sort -u | wc -l)" -ge 2 ]
 	[ "$(status restarts)" = 0 ]
 }

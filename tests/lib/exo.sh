@@ -67,6 +67,7 @@ body() { sed '1,/^$/d' "$W/result/new/$1"; }
 field() { body "$1" | /usr/bin/python3 -c 'import json,sys; d=json.load(sys.stdin); exec("print(d"+sys.argv[1]+")")' "$2"; }
 logged() { grep -qE -- "$1" "$LOG"; }
 journal() { grep -qE -- "$1" "$S/journal"; }
+journal_has() { [ -e "$S/journal" ] && [ "$(wc -l <"$S/journal")" -ge "$1" ]; }
 journal_count() { [ "$(grep -cE -- "$1" "$S/journal")" -eq "$2" ]; }
 gone() { ! kill -0 "$1" 2>/dev/null; }
 worker_pid() { pgrep -P "$exo" -f exo-python | head -n 1; }
@@ -75,7 +76,7 @@ new_worker() { has_worker && [ "$(worker_pid)" != "$1" ]; }
 waiting() { [ "$(grep -c 'waiting for the lock' "$LOG")" -ge "$1" ]; }
 # How often the threads of the processes went to sleep.
 sleeps() { for p in "$@"; do cat "/proc/$p"/task/*/status; done | awk '/^voluntary/{n+=$2} END{print n}'; }
-asleep() { [ "$(sleeps "$exo" "$wpid")" = "$(sleep 0.3; sleeps "$exo" "$wpid")" ]; }
+asleep() { [ "$(sleeps "$exo" "$wpid")" = "$(sleep 0.3; sleeps "$exo" "$wpid")" ]; } # for 0.3 s
 # Sizes mean nothing under the sanitizers.
 sanitized() { readelf -d "$EXO" | grep -q libasan; }
 rss_kb() { awk '/^VmRSS/{print $2}' "/proc/$1/status"; }

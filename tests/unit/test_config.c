@@ -1,13 +1,5 @@
 /* data/ini.h and data/config.h: every key, its bounds, what is refused and with which line. */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
+#include "test.h"
 
 #include "base/mem.h"
 #include "data/config.h"

@@ -1,14 +1,7 @@
 /* svc/home.h: paths, order of the files, participants. */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test.h"
 
-#include <fcntl.h>
 #include <ftw.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/mem.h"

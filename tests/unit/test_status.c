@@ -1,13 +1,5 @@
 /* svc/status.h: our status files and runit's. */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
+#include "test.h"
 
 #include "base/mem.h"
 #include "svc/status.h"
@@ -30,7 +22,7 @@ static void expect_file(const char *want)
 	sn_buf_release(&b);
 }
 
-static void test_write(void **state)
+static void test_writing(void **state)
 {
 	char up[] = "ready", why[] = "one\ntwo\r", broker[] = "h:5672",
 	     extra[] = "participant.P1: consuming\n";
@@ -198,7 +190,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_write, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_writing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),

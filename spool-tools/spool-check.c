@@ -219,7 +219,8 @@ int main(int argc, char **argv)
 	for (int i = optind; i < argc; i++)
 		check(&run, argv[i], deep, bridge_runs);
 	if (!run.json)
-		printf("%u findings, %u repaired\n", run.findings, run.repaired);
+		printf("%u findings, %u repaired%s\n", run.findings, run.repaired,
+		       cli.failed > 0 ? "; not everything could be checked" : "");
 	sn_home_release(&cli.home);
 	if (cli.failed > 0)
 		return sn_cli_end(&cli);

@@ -9,7 +9,7 @@
 #include "sys/fd.h"
 
 /* What docs/SPOOL.md, section 6, wants of the file before a byte is read. */
-static int check_kind(int fd, uid_t uid, size_t max_bytes)
+static int check_kind(int fd, uid_t uid, size_t max_bytes, size_t *ret_size)
 {
 	struct stat st;
 
@@ -21,6 +21,7 @@ static int check_kind(int fd, uid_t uid, size_t max_bytes)
 		return -EPERM;
 	if (st.st_nlink > 1)
 		return -EMLINK;
+	*ret_size = (size_t)st.st_size;
 	return (uint64_t)st.st_size > max_bytes ? -EFBIG : 0;
 }
 
@@ -38,6 +39,7 @@ static int verify(struct sn_result_file *f)
 int sn_result_read(struct sn_spool *s, const char *leaf, uid_t uid, struct sn_result_file *ret)
 {
 	SN_AUTOFD int fd = -1;
+	size_t size = 0;
 	int r = SN_FAIL("publish.1");
 
 	if (r < 0)
@@ -45,10 +47,10 @@ int sn_result_read(struct sn_spool *s, const char *leaf, uid_t uid, struct sn_re
 	fd = sn_dir_open_hostile(s->result, leaf);
 	if (fd < 0)
 		return fd == -ELOOP || fd == -ENXIO ? -EINVAL : fd;
-	r = check_kind(fd, uid, ret->text.max_bytes);
+	r = check_kind(fd, uid, ret->text.max_bytes, &size);
 	if (r < 0)
 		return r;
-	r = sn_fd_read_all(fd, &ret->text);
+	r = sn_fd_read_sized(fd, &ret->text, size);
 	if (r < 0)
 		return r == -E2BIG ? -EFBIG : r;
 	return ret->text.len == 0 ? -EBADMSG : verify(ret);

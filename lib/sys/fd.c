@@ -21,14 +21,9 @@ int sn_fd_write_all(int fd, const void *buf, size_t len)
 	return 0;
 }
 
-int sn_fd_read_all(int fd, struct sn_buf *b)
+/* Reads on from a first chunk of `want` bytes; a short read ends a regular file. */
+static int read_chunks(int fd, struct sn_buf *b, size_t want, bool regular)
 {
-	struct stat st = {0};
-	size_t want = 4096;
-
-	/* Room for the whole file and one byte more, so that a small file takes a single read. */
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-		want = (size_t)st.st_size + 1;
 	for (;;) {
 		size_t room = b->max_bytes - b->len;
 		size_t chunk = want < room ? want : room;
@@ -46,10 +41,24 @@ int sn_fd_read_all(int fd, struct sn_buf *b)
 			b->len += (size_t)n;
 		if (b->data != NULL)
 			b->data[b->len] = '\0';
-		if (n == 0 || (S_ISREG(st.st_mode) && (size_t)n < chunk))
+		if (n == 0 || (regular && (size_t)n < chunk))
 			return 0;
 		want = 65536;
 	}
+}
+
+int sn_fd_read_all(int fd, struct sn_buf *b)
+{
+	struct stat st = {0};
+
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
+		return sn_fd_read_sized(fd, b, (size_t)st.st_size);
+	return read_chunks(fd, b, 4096, S_ISREG(st.st_mode));
+}
+
+int sn_fd_read_sized(int fd, struct sn_buf *b, size_t size)
+{
+	return read_chunks(fd, b, size + 1, true); /* one byte more, so that a single read sees the end */
 }
 
 int sn_fd_send(int sock, const char *text, size_t len, int passed_fd)

@@ -48,6 +48,7 @@ struct item { /* an unfinished workitem: open/NAME */
 	size_t fei_len;
 	char *ids;    /* "wfid\0expid", owned, with fei */
 	bool forget;
+	bool rewritten; /* result is our own error reply, not what lies in result/new */
 	bool aside; /* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
 	bool synced, unsynced_listed;
 	uint64_t sync_batch;

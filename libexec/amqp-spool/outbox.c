@@ -18,18 +18,30 @@ int outbox_add(struct sn_buf *text, const char *batch_id, const struct job_list 
 	return r;
 }
 
-int outbox_write(int dirfd, const struct sn_buf *taken, const struct sn_buf *pending)
+int outbox_open(int dirfd)
 {
-	SN_AUTOFD int fd = openat(dirfd, "outbox.new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int r;
+	int fd = openat(dirfd, "outbox", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
-	if (fd < 0)
-		return -errno;
-	r = sn_fd_write_all(fd, taken->data, taken->len);
+	return fd < 0 ? -errno : fd;
+}
+
+int outbox_write(int fd, const struct sn_buf *taken, const struct sn_buf *pending)
+{
+	struct sn_buf all = SN_BUF(2 * OUTBOX_MAX + 64);
+	ssize_t n = 0;
+	int r = sn_buf_addf(&all, "bytes %zu\n", taken->len + pending->len);
+
 	if (r == 0)
-		r = sn_fd_write_all(fd, pending->data, pending->len);
-	if (r == 0 && renameat(dirfd, "outbox.new", dirfd, "outbox") < 0)
+		r = sn_buf_add(&all, taken->data, taken->len);
+	if (r == 0)
+		r = sn_buf_add(&all, pending->data, pending->len);
+	if (r == 0)
+		n = pwrite(fd, all.data, all.len, 0);
+	if (n < 0)
 		r = -errno;
+	else if (r == 0 && (size_t)n != all.len)
+		r = -ENOSPC;
+	sn_buf_release(&all);
 	return r;
 }
 
@@ -48,20 +60,28 @@ static void add_line(struct job_list *list, char *line)
 	STAILQ_INSERT_TAIL(list, j, link);
 }
 
-int outbox_read(int dirfd, struct job_list *taken, struct job_list *pending, char ret_id[BATCH_ID_SIZE])
+int outbox_read(int fd, struct job_list *taken, struct job_list *pending, char ret_id[BATCH_ID_SIZE])
 {
-	struct sn_buf b = SN_BUF(OUTBOX_MAX);
-	char *save = NULL, *line;
-	int r = sn_dir_read(dirfd, "outbox", &b);
+	struct sn_buf b = SN_BUF(2 * OUTBOX_MAX + 64);
+	char *save = NULL, *line, *body;
+	size_t bytes;
+	int r = sn_fd_read_all(fd, &b);
 
 	STAILQ_INIT(taken);
 	STAILQ_INIT(pending);
 	ret_id[0] = '\0';
-	if (r < 0 || b.len == 0) {
-		sn_buf_release(&b);
-		return r == -ENOENT ? 0 : r;
-	}
-	for (line = strtok_r(b.data, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+	if (r < 0 || b.len == 0)
+		goto out;
+	r = -EINVAL;
+	body = memchr(b.data, '\n', b.len);
+	if (body == NULL || strncmp(b.data, "bytes ", 6) != 0)
+		goto out;
+	bytes = strtoul(b.data + 6, NULL, 10);
+	body++;
+	if (bytes > b.len - (size_t)(body - b.data))
+		goto out;
+	body[bytes] = '\0'; /* what follows is older */
+	for (line = strtok_r(body, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
 		if (strncmp(line, "batch ", 6) != 0) {
 			add_line(pending, line);
 			continue;
@@ -69,6 +89,8 @@ int outbox_read(int dirfd, struct job_list *taken, struct job_list *pending, cha
 		STAILQ_CONCAT(taken, pending);
 		(void)snprintf(ret_id, BATCH_ID_SIZE, "%s", line + 6);
 	}
+	r = 0;
+out:
 	sn_buf_release(&b);
-	return 0;
+	return r;
 }

@@ -12,7 +12,8 @@
 #include "sys/dir.h"
 
 enum { CHANNEL = 1, JOBS_MAX = 512, BATCH_MAX = 256, BATCH_BYTES = 8 << 20, PENDING_BYTES = 32 << 20,
-       QUEUES_KNOWN = 4, PROBE_CHANNEL = 2 };
+       QUEUES_KNOWN = 4, PROBE_CHANNEL = 2,
+       GATHER = 16, GATHER_NS = 2000000, GATHER_SKIP_MAX = 1024 };
 
 enum pub_state { PUB_CONNECTING, PUB_RESOLVING, PUB_READY, PUB_BLOCKED, PUB_STATES };
 static const char *const STATE_NAMES[PUB_STATES] = {
@@ -22,11 +23,14 @@ struct publisher {
 	struct bridge *b;
 	pthread_t thread;
 	int wake_fd;       /* eventfd: something for the thread */
+	int outbox;
 	char id[40];       /* of this home, in the names of its queues; constant */
 
 	pthread_mutex_t lock; /* for what follows, up to the blank line */
 	struct job_list submitted, done;
 	size_t pending, pending_bytes;
+	size_t waiting;   /* submitted and not taken into a batch */
+	bool wants_many;  /* the thread gathers: no wake before GATHER are waiting */
 	enum pub_state state;
 	bool known; /* done holds replies that must not be submitted again */
 	bool stop, reconnect;
@@ -43,6 +47,8 @@ struct publisher {
 	char routable[QUEUES_KNOWN][256]; /* queues that were seen to exist since we connected */
 	bool blocked;
 	unsigned attempts, host;
+	size_t last_count; /* replies in the last batch */
+	unsigned gather_skip, gather_penalty;
 	char why[LINK_WHY_SIZE];
 };
 
@@ -76,14 +82,15 @@ static bool must_end(struct publisher *p)
 	return end;
 }
 
-/* Waits for the broker, the main thread, or half a heartbeat. */
-static void wait_for_something(struct publisher *p, int timeout_ms)
+/* Waits for the broker, the main thread, or the time to pass. */
+static void wait_ns(struct publisher *p, int64_t timeout_ns)
 {
+	const struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
 	struct pollfd fds[2] = {{.fd = p->wake_fd, .events = POLLIN},
 				{.fd = p->conn != NULL ? amqp_get_sockfd(p->conn) : -1, .events = POLLIN}};
 	uint64_t n;
 
-	if (poll(fds, 2, timeout_ms) > 0 && (fds[0].revents & POLLIN) != 0 && read(p->wake_fd, &n, sizeof n) < 0) {
+	if (ppoll(fds, 2, &timeout, NULL) > 0 && (fds[0].revents & POLLIN) != 0 && read(p->wake_fd, &n, sizeof n) < 0) {
 		/* nobody else reads it; nothing is lost */
 	}
 }
@@ -267,6 +274,7 @@ static void requeue(struct publisher *p)
 {
 	struct job_list again = STAILQ_HEAD_INITIALIZER(again);
 	struct job *j;
+	size_t count = 0;
 
 	while ((j = STAILQ_FIRST(&p->current)) != NULL) {
 		STAILQ_REMOVE_HEAD(&p->current, link);
@@ -276,8 +284,10 @@ static void requeue(struct publisher *p)
 		}
 		j->outcome = JOB_CONFIRMED;
 		STAILQ_INSERT_TAIL(&again, j, link);
+		count++;
 	}
 	pthread_mutex_lock(&p->lock);
+	p->waiting += count;
 	STAILQ_CONCAT(&again, &p->submitted);
 	STAILQ_CONCAT(&p->submitted, &again);
 	pthread_mutex_unlock(&p->lock);
@@ -327,6 +337,7 @@ static size_t take_batch(struct publisher *p)
 	while (p->collected - p->retired < 2 && count < BATCH_MAX && bytes < BATCH_BYTES &&
 	       (j = STAILQ_FIRST(&p->submitted)) != NULL) {
 		STAILQ_REMOVE_HEAD(&p->submitted, link);
+		p->waiting--;
 		STAILQ_INSERT_TAIL(&p->current, j, link);
 		j->outcome = JOB_CONFIRMED;
 		bytes += j->len;
@@ -390,7 +401,7 @@ static bool send_batch(struct publisher *p)
 	sn_buf_reset(&p->text);
 	r = outbox_add(&p->text, p->batch_id, &p->current);
 	if (r == 0)
-		r = outbox_write(p->b->rundir, &p->taken, &p->text);
+		r = outbox_write(p->outbox, &p->taken, &p->text);
 	if (r < 0) /* not fatal: after a kill -9 these replies would go out again */
 		sn_warn("cannot write run/amqp-spool/outbox: %s", strerror(-r));
 	(void)snprintf(witness, sizeof witness, "skynet.witness.%s", p->id);
@@ -409,7 +420,7 @@ static bool send_batch(struct publisher *p)
 }
 
 /* publish.3. False: the connection is lost, the batch is unknown. */
-static bool await_commit(struct publisher *p, int half_heartbeat_ms)
+static bool await_commit(struct publisher *p, int64_t half_heartbeat_ns)
 {
 	for (;;) {
 		switch (read_frame(p)) {
@@ -424,7 +435,7 @@ static bool await_commit(struct publisher *p, int half_heartbeat_ms)
 		case GOT_NOTHING: {
 			bool stop;
 
-			wait_for_something(p, half_heartbeat_ms);
+			wait_ns(p, half_heartbeat_ns);
 			pthread_mutex_lock(&p->lock);
 			stop = p->reconnect;
 			pthread_mutex_unlock(&p->lock);
@@ -439,7 +450,50 @@ static bool await_commit(struct publisher *p, int half_heartbeat_ms)
 	}
 }
 
-static void serve(struct publisher *p, int half_heartbeat_ms)
+/* Each batch costs a witness and a commit. Where the last one held several replies more are on their way: wait a
+ * moment for them. Where that was in vain, let it be for a while. */
+static void gather(struct publisher *p)
+{
+	const int64_t until = sn_clock_mono_ns() + GATHER_NS;
+	size_t waiting;
+	int64_t left;
+
+	if (p->last_count < 2 || p->gather_skip > 0) {
+		p->gather_skip -= p->gather_skip > 0;
+		return;
+	}
+	pthread_mutex_lock(&p->lock);
+	p->wants_many = true;
+	waiting = p->waiting;
+	pthread_mutex_unlock(&p->lock);
+	while (waiting < GATHER && !must_end(p) && (left = until - sn_clock_mono_ns()) > 0) {
+		wait_ns(p, left);
+		pthread_mutex_lock(&p->lock);
+		waiting = p->waiting;
+		pthread_mutex_unlock(&p->lock);
+	}
+	pthread_mutex_lock(&p->lock);
+	p->wants_many = false;
+	pthread_mutex_unlock(&p->lock);
+	if (waiting >= 4) {
+		p->gather_penalty = 16;
+	} else {
+		p->gather_skip = p->gather_penalty;
+		p->gather_penalty = p->gather_penalty < GATHER_SKIP_MAX ? 2 * p->gather_penalty + 1 : GATHER_SKIP_MAX;
+	}
+}
+
+static bool any_waiting(struct publisher *p)
+{
+	bool any;
+
+	pthread_mutex_lock(&p->lock);
+	any = p->waiting > 0;
+	pthread_mutex_unlock(&p->lock);
+	return any;
+}
+
+static void serve(struct publisher *p, int64_t half_heartbeat_ns)
 {
 	while (!must_end(p)) {
 		enum got g = read_frame(p);
@@ -448,22 +502,24 @@ static void serve(struct publisher *p, int half_heartbeat_ms)
 			return;
 		if (g != GOT_NOTHING)
 			continue;
-		if (p->blocked || take_batch(p) == 0) {
-			wait_for_something(p, half_heartbeat_ms);
+		if (!p->blocked && any_waiting(p))
+			gather(p);
+		if (p->blocked || (p->last_count = take_batch(p)) == 0) {
+			wait_ns(p, half_heartbeat_ns);
 			continue;
 		}
 		if (!sort_out(p))
 			return;
 		if (STAILQ_EMPTY(&p->current))
 			continue;
-		if (!send_batch(p) || !await_commit(p, half_heartbeat_ms))
+		if (!send_batch(p) || !await_commit(p, half_heartbeat_ns))
 			return;
 	}
 }
 
 /* ---- the thread -------------------------------------------------------- */
 
-static int open_link(struct publisher *p)
+static int64_t open_link(struct publisher *p)
 {
 	struct link_settings s;
 	struct link_try t = {.attempt = p->host, .purpose = "SkyNET amqp-spool: replies"};
@@ -477,15 +533,15 @@ static int open_link(struct publisher *p)
 		p->host++;
 		return -1;
 	}
-	return s.heartbeat_s > 0 ? s.heartbeat_s * 500 : 60000;
+	return s.heartbeat_s > 0 ? s.heartbeat_s * INT64_C(500000000) : INT64_C(60000000000);
 }
 
 static bool session(struct publisher *p)
 {
-	int half_ms = open_link(p);
+	int64_t half_ns = open_link(p);
 	bool ready = false;
 
-	if (half_ms < 0)
+	if (half_ns < 0)
 		return false;
 	p->blocked = false;
 	memset(p->routable, 0, sizeof p->routable);
@@ -497,7 +553,7 @@ static bool session(struct publisher *p)
 	if (ready) {
 		p->attempts = 0;
 		set_state(p, PUB_READY);
-		serve(p, half_ms);
+		serve(p, half_ns);
 	}
 	if (!must_end(p))
 		sn_warn("lost the connection for replies: %s", p->why);
@@ -513,7 +569,7 @@ static void back_off(struct publisher *p)
 	int64_t left;
 
 	while (!must_end(p) && (left = until - sn_clock_mono_ns()) > 0)
-		wait_for_something(p, (int)(left / 1000000) + 1);
+		wait_ns(p, left);
 }
 
 static void *publisher_main(void *arg)
@@ -547,17 +603,19 @@ static void wake(struct publisher *p)
 
 bool publisher_submit(struct publisher *p, struct job *j)
 {
-	bool room;
+	bool room, wanted = false;
 
 	pthread_mutex_lock(&p->lock);
 	room = p->state == PUB_READY && !p->known && p->pending < JOBS_MAX && (p->pending == 0 || p->pending_bytes + j->len <= PENDING_BYTES);
 	if (room) {
 		STAILQ_INSERT_TAIL(&p->submitted, j, link);
+		p->waiting++;
+		wanted = !p->wants_many || p->waiting >= GATHER;
 		p->pending++;
 		p->pending_bytes += j->len;
 	}
 	pthread_mutex_unlock(&p->lock);
-	if (room)
+	if (wanted)
 		wake(p);
 	return room;
 }
@@ -672,7 +730,13 @@ struct publisher *publisher_new(struct bridge *b)
 	if (r == 0 && getrandom(&p->epoch, sizeof p->epoch, 0) < 0)
 		r = -errno;
 	if (r == 0)
-		r = outbox_read(b->rundir, &taken, &p->current, p->batch_id);
+		r = p->outbox = outbox_open(b->rundir);
+	if (r >= 0)
+		r = outbox_read(p->outbox, &taken, &p->current, p->batch_id);
+	if (r == -EINVAL) {
+		sn_warn("run/amqp-spool/outbox is damaged: replies that were under way may go out twice");
+		r = 0;
+	}
 	if (r == 0) {
 		p->known = !STAILQ_EMPTY(&taken);
 		STAILQ_CONCAT(&p->done, &taken); /* known before anything is asked */

@@ -17,7 +17,8 @@ static int store(struct worker *w, enum sn_send kind, const char *leaf, const Py
 				.finished_us = sn_clock_real_us()};
 
 	sn_digest_hex(body->buf, (size_t)body->len, res.sha256);
-	return sn_result_write(&w->spool, leaf, &res, body->buf, (size_t)body->len, w->config.participant.sync_results);
+	return sn_result_write(&w->spool, leaf, &res, body->buf, (size_t)body->len,
+			       w->config.participant.sync_results);
 }
 
 /* exo renames it and says so on the control socket, which the watch thread reads. */
@@ -47,7 +48,8 @@ static int emit_one(struct worker *w, enum sn_send kind, const Py_buffer *body)
 	} else if (w->messages == SN_MESSAGE_MAX) {
 		r = -E2BIG;
 	} else {
-		(void)snprintf(leaf, sizeof leaf, "%s,a%u.m%04u", w->name_now, w->attempt, w->messages + 1); /* fits */
+		(void)snprintf(leaf, sizeof leaf, "%s,a%u.m%04u", w->name_now, w->attempt,
+			       w->messages + 1); /* fits */
 		r = store(w, kind, leaf, body);
 		if (r == 0)
 			r = hand_over(w, leaf);
@@ -71,13 +73,12 @@ static PyObject *emit(PyObject *self, PyObject *args)
 	r = sn_send_parse(kind, &send);
 	if (r < 0 || (send != SN_SEND_MESSAGE && send != SN_SEND_LAUNCH) || worker.forked) {
 		PyBuffer_Release(&body);
-		PyErr_Format(PyExc_ValueError, "emit: kind %R, or a forked process", PyTuple_GetItem(args, 0));
+		PyErr_Format(PyExc_ValueError, "emit: kind %R, or a forked process",
+			     PyTuple_GetItem(args, 0));
 		return NULL;
 	}
-	Py_BEGIN_ALLOW_THREADS
-	r = emit_one(&worker, send, &body);
-	Py_END_ALLOW_THREADS
-	PyBuffer_Release(&body);
+	Py_BEGIN_ALLOW_THREADS r = emit_one(&worker, send, &body);
+	Py_END_ALLOW_THREADS PyBuffer_Release(&body);
 	if (r == 0)
 		Py_RETURN_NONE;
 	errno = -r;
@@ -86,7 +87,8 @@ static PyObject *emit(PyObject *self, PyObject *args)
 
 PyObject *emit_function(void)
 {
-	static PyMethodDef def = {"emit", emit, METH_VARARGS, "emit(kind, body): into the spool, before the reply"};
+	static PyMethodDef def = {"emit", emit, METH_VARARGS,
+				  "emit(kind, body): into the spool, before the reply"};
 
 	return PyCFunction_New(&def, NULL);
 }

@@ -20,7 +20,8 @@ struct worker worker = {
 
 static int usage(void)
 {
-	(void)fputs("usage: exo-python --home HOME NAME (started by exo)\n", stderr); /* nothing to do about it */
+	(void)fputs("usage: exo-python --home HOME NAME (started by exo)\n",
+		    stderr); /* nothing to do about it */
 	return SN_EXIT_USAGE;
 }
 

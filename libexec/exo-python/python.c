@@ -26,9 +26,10 @@ static int fill_config(PyConfig *c)
 	PyConfig_InitPythonConfig(c);
 	c->parse_argv = 0;
 	c->install_signal_handlers = 0;
-	c->faulthandler = 1;      /* where a crash happened, in the log and in the crash report */
+	c->faulthandler = 1; /* where a crash happened, in the log and in the crash report */
 	c->pathconfig_warnings = 0;
-	r = set_str(c, &c->program_name, "/usr/bin/python3"); /* sys.executable: what multiprocessing starts */
+	r = set_str(c, &c->program_name,
+		    "/usr/bin/python3"); /* sys.executable: what multiprocessing starts */
 	if (r == 0)
 		r = set_str(c, &c->executable, "/usr/bin/python3");
 	return r;
@@ -106,10 +107,10 @@ static PyObject *config_files(const struct worker *w)
 
 static PyObject *new_worker(const struct worker *w)
 {
-	SN_AUTOFREE char *code = w->config.participant.code[0] == '/'
-					 ? sn_strdup(w->config.participant.code)
-					 : sn_asprintf("%s/skynet-%s/%s", w->home.sv, w->name,
-						       w->config.participant.code);
+	SN_AUTOFREE char *code =
+		w->config.participant.code[0] == '/'
+			? sn_strdup(w->config.participant.code)
+			: sn_asprintf("%s/skynet-%s/%s", w->home.sv, w->name, w->config.participant.code);
 	PyObject *module = PyImport_ImportModule("SkyNET._runtime"), *files, *emit, *made = NULL;
 
 	if (module == NULL)
@@ -117,8 +118,9 @@ static PyObject *new_worker(const struct worker *w)
 	files = config_files(w);
 	emit = emit_function();
 	if (files != NULL && emit != NULL)
-		made = PyObject_CallMethod(module, "Worker", "sNOOs", w->name, PyUnicode_DecodeFSDefault(code), files,
-					   emit, w->config.participant.exo_class);
+		made = PyObject_CallMethod(module, "Worker", "sNOOs", w->name,
+					   PyUnicode_DecodeFSDefault(code), files, emit,
+					   w->config.participant.exo_class);
 	Py_XDECREF(files);
 	Py_XDECREF(emit);
 	Py_DECREF(module);
@@ -139,7 +141,8 @@ static void explain(char *ret_why, size_t size)
 	if (s == NULL)
 		PyErr_Clear();
 	name = type != NULL ? ((PyTypeObject *)type)->tp_name : "error";
-	(void)snprintf(ret_why, size, "%s%s%s", name, s != NULL && *s != '\0' ? ": " : "", s != NULL ? s : "");
+	(void)snprintf(ret_why, size, "%s%s%s", name, s != NULL && *s != '\0' ? ": " : "",
+		       s != NULL ? s : "");
 	for (char *p = ret_why; *p != '\0'; p++) {
 		if (*p == '\n')
 			*p = ' ';

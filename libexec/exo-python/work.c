@@ -80,7 +80,8 @@ static int read_body(struct worker *w, const char *leaf, struct sn_buf *ret)
 
 static int write_result(struct worker *w, const char *leaf, const struct python_answer *a, int64_t started_us)
 {
-	struct sn_result res = {.attempt = w->attempt, .started_us = started_us, .finished_us = sn_clock_real_us()};
+	struct sn_result res = {
+		.attempt = w->attempt, .started_us = started_us, .finished_us = sn_clock_real_us()};
 	int r = sn_outcome_parse(a->outcome, &res.outcome);
 
 	if (r == 0)
@@ -122,7 +123,8 @@ static void begin(struct worker *w, const struct order *o, struct sn_buf *body)
 	} else if (r == -ENOENT) {
 		work_tell("gone %s %s", o->leaf, left_behind(w));
 	} else if (r == -EBADMSG || r == -E2BIG) {
-		(void)unlinkat(w->spool.cur, o->leaf, 0); /* the bridge links it in again, or finds it damaged */
+		(void)unlinkat(w->spool.cur, o->leaf,
+			       0); /* the bridge links it in again, or finds it damaged */
 		work_tell("damaged %s %s", o->leaf, left_behind(w));
 	} else {
 		sn_err("cannot read %s: %s", o->leaf, strerror(-r));

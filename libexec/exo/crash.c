@@ -34,18 +34,20 @@ static int read_body(const struct exo *x, const char *leaf, struct sn_buf *b)
 	return sn_fd_read_all(fd, b);
 }
 
-static int splice_error(struct exo *x, const struct sn_buf *body, const char *message, const struct ring *ring,
-			struct sn_buf *ret)
+static int splice_error(struct exo *x, const struct sn_buf *body, const char *message,
+			const struct ring *ring, struct sn_buf *ret)
 {
 	const char *lines[RING_LINES];
-	struct sn_error_reply e = {.class_name = x->config.participant.error_class, .message = message, .trace = lines};
+	struct sn_error_reply e = {
+		.class_name = x->config.participant.error_class, .message = message, .trace = lines};
 
 	while (e.count < RING_LINES && (lines[e.count] = ring_line(ring, (unsigned)e.count)) != NULL)
 		e.count++;
 	return sn_workitem_add_error(body->data, body->len, &e, ret);
 }
 
-static int store(struct exo *x, const struct item *it, const char *leaf, const struct sn_buf *reply, bool forget)
+static int store(struct exo *x, const struct item *it, const char *leaf, const struct sn_buf *reply,
+		 bool forget)
 {
 	struct sn_result res = {.outcome = SN_CRASH,
 				.send = forget ? SN_SEND_NOTHING : SN_SEND_REPLY,
@@ -74,7 +76,8 @@ int crash_answer(struct exo *x, const struct item *it, const char *why, const st
 	int r;
 
 	item_leaf(it, leaf);
-	(void)snprintf(message, sizeof message, "%s: %s (%u attempts)", x->name, why, tried); /* cut if ever */
+	(void)snprintf(message, sizeof message, "%s: %s (%u attempts)", x->name, why,
+		       tried); /* cut if ever */
 	r = read_body(x, leaf, &body);
 	if (r == -ENOENT) {
 		r = 0; /* retired meanwhile */

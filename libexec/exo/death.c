@@ -10,7 +10,7 @@ static const char *signal_name(int sig)
 		int sig;
 		const char *name;
 	} NAMES[] = {{SIGSEGV, "SIGSEGV"}, {SIGABRT, "SIGABRT"}, {SIGKILL, "SIGKILL"}, {SIGTERM, "SIGTERM"},
-		     {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},   {SIGILL, "SIGILL"},   {SIGINT, "SIGINT"},
+		     {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},	 {SIGILL, "SIGILL"},   {SIGINT, "SIGINT"},
 		     {SIGHUP, "SIGHUP"},   {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGUSR1, "SIGUSR1"},
 		     {SIGUSR2, "SIGUSR2"}, {SIGXCPU, "SIGXCPU"}, {SIGSYS, "SIGSYS"},   {SIGQUIT, "SIGQUIT"}};
 
@@ -26,8 +26,8 @@ static void describe(const siginfo_t *si, char *text, size_t size)
 	if (si->si_code == CLD_EXITED)
 		(void)snprintf(text, size, "exited with code %d", si->si_status);
 	else
-		(void)snprintf(text, size, "killed by signal %d (%s)%s", si->si_status, signal_name(si->si_status),
-			       si->si_code == CLD_DUMPED ? ", core dumped" : "");
+		(void)snprintf(text, size, "killed by signal %d (%s)%s", si->si_status,
+			       signal_name(si->si_status), si->si_code == CLD_DUMPED ? ", core dumped" : "");
 }
 
 /* docs/WORKER.md, last paragraph. Afterwards jobs[0] is the workitem it died in, if there is one. */
@@ -57,11 +57,13 @@ static void lose_job(struct worker *w, const char *how)
 	tried = deaths_add(&x->deaths, job->item.name, job->item.attempt, why);
 	if (tried < x->config.participant.max_attempts) {
 		intake_resume(x, &job->item, NULL);
+		intake_scan_new(x); /* it may have been moved there meanwhile */
 		return;
 	}
 	r = crash_answer(x, &job->item, why, ring);
 	if (r < 0)
-		sn_err("name=%s: no error reply can be made, tried again later: %s", job->item.name, strerror(-r));
+		sn_err("name=%s: no error reply can be made, tried again later: %s", job->item.name,
+		       strerror(-r));
 }
 
 static void next_life(struct worker *w, bool planned)
@@ -98,7 +100,8 @@ static void say(struct worker *w, const char *how)
 static void bury(struct worker *w, const siginfo_t *si)
 {
 	struct exo *x = w->x;
-	bool planned = (w->state == WORKER_QUITTING && si->si_code == CLD_EXITED && si->si_status == 0) || w->stale;
+	bool planned = (w->state == WORKER_QUITTING && si->si_code == CLD_EXITED && si->si_status == 0) ||
+		       w->stale;
 	bool had_job;
 	char how[96];
 

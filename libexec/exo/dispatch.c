@@ -1,26 +1,41 @@
 /* Which workitem goes to which worker. */
+#include <fcntl.h>
+
 #include "exo.h"
 
-bool exo_holds(const struct exo *x, const char *name)
+const struct item *exo_held(const struct exo *x, const char *name)
 {
-	if (item_list_has(&x->claimed, name))
-		return true;
+	const struct item *claimed = item_list_find(&x->claimed, name);
+
+	if (claimed != NULL)
+		return claimed;
 	for (unsigned i = 0; i < x->worker_count; i++) {
 		const struct worker *w = x->workers[i];
 
 		for (unsigned j = 0; j < w->job_count; j++) {
 			if (item_is(&w->jobs[j].item, name))
-				return true;
+				return &w->jobs[j].item;
 		}
 	}
-	return false;
+	return NULL;
+}
+
+/* new/NAME of what is in hand is a second link and goes, or, when cur/ has lost it, what the participant made of it:
+ * that stays until the one in hand has ended. */
+static void drop_second_link(struct exo *x, const struct item *held)
+{
+	char leaf[SN_ATTEMPT_SIZE];
+
+	item_leaf(held, leaf);
+	if (faccessat(x->spool.cur, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		unlink_quietly(x->spool.new, held->name);
 }
 
 /* new/NAME could not be claimed because cur/NAME,a1 is there: the bridge linked it in again. */
 static void claim_twice(struct exo *x, const struct item *it)
 {
 	if (sn_claim_has_result(&x->spool, it->name) != 0)
-		return; /* finished: the bridge takes both away */
+		return;				/* finished: the bridge takes both away */
 	unlink_quietly(x->spool.new, it->name); /* open/ has it; seen again otherwise */
 	intake_resume(x, it, NULL);
 }
@@ -29,13 +44,15 @@ static void claim_twice(struct exo *x, const struct item *it)
 static bool claim_first(struct exo *x, struct item *ret)
 {
 	const char *name = queue_first(&x->queue);
+	const struct item *held;
 	int r;
 
 	ret->attempt = 1;
 	memcpy(ret->name, name, strlen(name) + 1);
 	queue_drop_first(&x->queue);
-	if (exo_holds(x, ret->name)) {
-		unlink_quietly(x->spool.new, ret->name); /* a second link to what is in hand already */
+	held = exo_held(x, ret->name);
+	if (held != NULL) {
+		drop_second_link(x, held);
 		return false;
 	}
 	r = sn_claim(&x->spool, ret->name);

@@ -46,7 +46,7 @@ struct exo {
 	bool no_room; /* a result could not be stored: nothing runs until there is room */
 
 	struct output out;
-	struct queue queue;       /* names in new/ */
+	struct queue queue;	  /* names in new/ */
 	struct item_list claimed; /* in cur/, with no worker */
 	struct deaths deaths;
 	struct worker *workers[EXO_INSTANCES_MAX];
@@ -79,21 +79,22 @@ int exo_lock(struct exo *x) SN_CHECK;
 /* lifecycle.c */
 void exo_signals_start(struct exo *x);
 void exo_fail(struct exo *x, int code, const char *why); /* ends the loop, workers are killed */
-void exo_check_finished(struct exo *x);                  /* ends the loop when nothing is left to stop */
-void exo_resize(struct exo *x);                          /* as many workers as configured */
+void exo_check_finished(struct exo *x);			 /* ends the loop when nothing is left to stop */
+void exo_resize(struct exo *x);				 /* as many workers as configured */
 /* status.c */
 void exo_status(struct exo *x);
 void exo_status_write(struct exo *x, const char *state, int code, const char *reason);
 /* intake.c */
-void unlink_quietly(int dirfd, const char *leaf); /* what is left is found again by a rescan or the next start */
+void unlink_quietly(int dirfd,
+		    const char *leaf); /* what is left is found again by a rescan or the next start */
 void intake_start(struct exo *x);
 void intake_stop(struct exo *x);
 void intake_scan_new(struct exo *x);
 void intake_resume(struct exo *x, const struct item *it, const char *why);
 /* dispatch.c */
 void exo_dispatch(struct exo *x);
-bool exo_holds(const struct exo *x, const char *name);
-void exo_take_back(struct worker *w); /* what it has not read */
+const struct item *exo_held(const struct exo *x, const char *name); /* NULL: not in hand */
+void exo_take_back(struct worker *w);				    /* what it has not read */
 void exo_give_back(struct exo *x); /* claim.3 for everything that no worker has begun */
 /* room.c */
 void room_wait(struct exo *x, unsigned long long bytes, int err);

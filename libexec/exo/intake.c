@@ -52,7 +52,8 @@ void intake_resume(struct exo *x, const struct item *it, const char *why)
 			why = d != NULL ? d->why : "exo ended while it was worked on";
 		r = crash_answer(x, it, why, NULL);
 		if (r < 0)
-			sn_err("name=%s: no error reply can be made, tried again later: %s", it->name, strerror(-r));
+			sn_err("name=%s: no error reply can be made, tried again later: %s", it->name,
+			       strerror(-r));
 		return;
 	}
 	r = sn_claim_again(&x->spool, it->name, it->attempt);
@@ -90,7 +91,8 @@ static void scan_cur(struct exo *x)
 	if (r < 0)
 		sn_err("cannot read work/cur: %s", strerror(-r));
 	for (size_t i = 0; i < found.count; i++) {
-		if (!exo_holds(x, found.items[i].name) && sn_claim_has_result(&x->spool, found.items[i].name) == 0)
+		if (exo_held(x, found.items[i].name) == NULL &&
+		    sn_claim_has_result(&x->spool, found.items[i].name) == 0)
 			intake_resume(x, &found.items[i], NULL);
 	}
 	item_list_release(&found);
@@ -170,7 +172,8 @@ void intake_start(struct exo *x)
 		sn_warn("no inotify (%s): new work is found every %d s only", strerror(errno), RESCAN_S);
 	else if (inotify_add_watch(x->inotify, path,
 				   IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR) < 0)
-		sn_warn("cannot watch work/new (%s): new work is found every %d s only", strerror(errno), RESCAN_S);
+		sn_warn("cannot watch work/new (%s): new work is found every %d s only", strerror(errno),
+			RESCAN_S);
 	if (x->inotify >= 0) {
 		ev_io_init(&x->inotify_io, on_inotify, x->inotify, EV_READ);
 		x->inotify_io.data = x;

@@ -124,13 +124,13 @@ void item_list_remove(struct item_list *l, size_t at)
 	memmove(l->items + at, l->items + at + 1, (l->count - at) * sizeof *l->items);
 }
 
-bool item_list_has(const struct item_list *l, const char *name)
+const struct item *item_list_find(const struct item_list *l, const char *name)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		if (item_is(&l->items[i], name))
-			return true;
+			return &l->items[i];
 	}
-	return false;
+	return NULL;
 }
 
 void item_list_release(struct item_list *l)

@@ -42,7 +42,7 @@ struct item_list {
 /* -ENOSPC when the list is full: the next rescan finds the item again. */
 int item_list_add(struct item_list *l, const struct item *it) SN_CHECK;
 void item_list_remove(struct item_list *l, size_t at);
-bool item_list_has(const struct item_list *l, const char *name);
+const struct item *item_list_find(const struct item_list *l, const char *name);
 void item_list_release(struct item_list *l);
 
 /* Attempts that ended badly, by name: what stands in cur/ can be renamed by the participant, this cannot. */

@@ -202,7 +202,8 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *p, int events)
 	exo_check_finished(x);
 }
 
-static void listen_for(struct exo *x, ev_signal *s, int signum, void (*cb)(struct ev_loop *, ev_signal *, int))
+static void listen_for(struct exo *x, ev_signal *s, int signum,
+		       void (*cb)(struct ev_loop *, ev_signal *, int))
 {
 	ev_signal_init(s, cb, signum);
 	s->data = x;

@@ -26,7 +26,8 @@ static void count_restarts(struct exo *x)
 {
 	struct sn_status s = {0};
 
-	if (sn_status_read(x->run_fd, &s) == 0 && strcmp(s.state, "down") != 0 && strcmp(s.state, "config-error") != 0)
+	if (sn_status_read(x->run_fd, &s) == 0 && strcmp(s.state, "down") != 0 &&
+	    strcmp(s.state, "config-error") != 0)
 		x->restarts = s.restarts + 1;
 	sn_status_release(&s);
 }

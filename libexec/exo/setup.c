@@ -25,8 +25,8 @@ static int read_config(struct exo *x)
 	if (r == 0)
 		return 0;
 	if (x->reason[0] == '\0')
-		(void)snprintf(x->reason, sizeof x->reason, "%s/skynet-%s/config.exo: %s", x->home.sv, x->name,
-			       strerror(-r));
+		(void)snprintf(x->reason, sizeof x->reason, "%s/skynet-%s/config.exo: %s", x->home.sv,
+			       x->name, strerror(-r));
 	sn_err("configuration: %s", x->reason);
 	exo_status_write(x, "config-error", SN_EXIT_CONFIG, x->reason);
 	return SN_EXIT_CONFIG;
@@ -61,8 +61,8 @@ static int open_spool(struct exo *x)
 	x->spools_fd = sn_dir_open(AT_FDCWD, x->home.spool);
 	r = x->spools_fd < 0 ? x->spools_fd : sn_spool_open(&x->spool, x->spools_fd, x->name, SN_SPOOL_WORK);
 	if (r < 0) {
-		(void)snprintf(x->reason, sizeof x->reason, "%s/%s: the spool cannot be opened: %s", x->home.spool,
-			       x->name, strerror(-r));
+		(void)snprintf(x->reason, sizeof x->reason, "%s/%s: the spool cannot be opened: %s",
+			       x->home.spool, x->name, strerror(-r));
 		sn_err("%s", x->reason);
 		return SN_EXIT_TEMPORARY;
 	}

@@ -9,7 +9,7 @@
 #include "items.h"
 
 enum {
-	SLOT_LINE_MAX = 4096,   /* bytes; a longer line is split */
+	SLOT_LINE_MAX = 4096, /* bytes; a longer line is split */
 	SLOT_DRAIN_MAX = 1 << 20,
 	TAG_SIZE = 160,
 	RING_LINES = 20,
@@ -33,7 +33,7 @@ struct slot {
 	char tag[TAG_SIZE]; /* "" until the workitem prints something */
 	struct ring *ring;  /* NULL until then; none on tails */
 	size_t len;
-	char *line; /* what has no newline yet */
+	char *line;	   /* what has no newline yet */
 	struct slot *next; /* of tails */
 };
 

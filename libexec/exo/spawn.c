@@ -6,7 +6,16 @@
 
 #include "exo.h"
 
-enum { FIRST_SAFE_FD = 16, FD_NULL = 0, FD_OUT = 1, FD_ERR = 2, FD_WORK = 3, FD_CONTROL = 4, FD_SLOT1 = 5, FD_LOCK = 6 };
+enum {
+	FIRST_SAFE_FD = 16,
+	FD_NULL = 0,
+	FD_OUT = 1,
+	FD_ERR = 2,
+	FD_WORK = 3,
+	FD_CONTROL = 4,
+	FD_SLOT1 = 5,
+	FD_LOCK = 6
+};
 
 static SN_NORETURN void die(const char *what)
 {
@@ -17,8 +26,8 @@ static SN_NORETURN void die(const char *what)
 static void place_fds(const struct worker *w, const struct spawn_fds *fds)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	const int from[] = {null, fds->output[0], fds->output[0], fds->work, fds->control, fds->output[1],
-			    w->x->lock_fd};
+	const int from[] = {null,	  fds->output[0], fds->output[0], fds->work,
+			    fds->control, fds->output[1], w->x->lock_fd};
 	int high[SN_COUNT(from)];
 
 	for (size_t i = 0; i < SN_COUNT(from); i++) { /* out of the way first */

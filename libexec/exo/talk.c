@@ -13,7 +13,7 @@ enum { PACKET_SIZE = 4097, WORDS_MAX = 4 };
 
 struct packet {
 	char *words[WORDS_MAX + 1]; /* the verb first; missing ones are NULL */
-	char *text;                 /* all behind the verb */
+	char *text;		    /* all behind the verb */
 	bool dirty;
 };
 
@@ -81,8 +81,8 @@ static void on_done(struct worker *w, struct packet *p)
 	if (r == 0 || r == -EEXIST) {
 		deaths_forget(&x->deaths, job.item.name);
 		if (r == -EEXIST)
-			sn_warn("name=%s: has a result already, the one of attempt %u is not used", job.item.name,
-				job.item.attempt);
+			sn_warn("name=%s: has a result already, the one of attempt %u is not used",
+				job.item.name, job.item.attempt);
 	} else {
 		char why[DEATH_WHY_SIZE];
 
@@ -147,7 +147,8 @@ static void on_message(struct worker *w, struct packet *p)
 		(void)snprintf(leaf, sizeof leaf, "%.*s", (int)(dot - p->words[1]), p->words[1]);
 		r = sn_attempt_parse(leaf, name, &attempt);
 	}
-	if (r == 0 && (w->job_count == 0 || !item_is(&w->jobs[0].item, name) || w->jobs[0].item.attempt != attempt))
+	if (r == 0 &&
+	    (w->job_count == 0 || !item_is(&w->jobs[0].item, name) || w->jobs[0].item.attempt != attempt))
 		r = -ESTALE;
 	if (r == 0)
 		r = sn_claim_message(&w->x->spool, name, attempt, number);

@@ -37,7 +37,7 @@ static void no_meaning(struct worker *w)
 }
 
 static void (*const ON_TIMER[WORKER_STATES])(struct worker *) = {
-	[WORKER_DOWN] = back_off_over, [WORKER_STARTING] = start_hangs, [WORKER_READY] = no_meaning,
+	[WORKER_DOWN] = back_off_over,	   [WORKER_STARTING] = start_hangs, [WORKER_READY] = no_meaning,
 	[WORKER_QUITTING] = will_not_quit, [WORKER_KILLED] = no_meaning,
 };
 

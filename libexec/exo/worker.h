@@ -10,11 +10,11 @@
 enum { WORKER_JOBS = 2, WORKER_TEXT_SIZE = 200, WORKER_NAME_SIZE = 32 };
 
 enum worker_state {
-	WORKER_DOWN,     /* no process; `timer`: started again when the back-off is over */
+	WORKER_DOWN,	 /* no process; `timer`: started again when the back-off is over */
 	WORKER_STARTING, /* loading; `timer`: start_limit */
 	WORKER_READY,
 	WORKER_QUITTING, /* told to end; `timer`: killed when it does not */
-	WORKER_KILLED,   /* sent SIGKILL, waiting for the kernel */
+	WORKER_KILLED,	 /* sent SIGKILL, waiting for the kernel */
 	WORKER_STATES,
 };
 
@@ -39,8 +39,8 @@ struct worker {
 	bool stale;   /* the configuration is older than exo's: ends after what it runs */
 	bool surplus; /* `instances` is smaller now */
 	double backoff_s;
-	int64_t ready_ns;  /* 0: was not ready yet */
-	unsigned bad_starts; /* in a row */
+	int64_t ready_ns;	      /* 0: was not ready yet */
+	unsigned bad_starts;	      /* in a row */
 	char fatal[WORKER_TEXT_SIZE]; /* why it did not start */
 };
 

@@ -87,6 +87,22 @@ serve()
 	wait
 }
 
+@test "put --wait waits for the last step of retiring" {
+	participant </dev/null
+	half()
+	{
+		wait_until 10 sh -c 'ls "$1"/work/new/2* >/dev/null' - "$S"
+		name=$(basename "$S"/work/new/2*)
+		spool_claim P1 "$name"
+		spool_result P1 "$name" ok '{}'
+		mkdir -p "$S/done/$(spool_bucket "$name")"
+		mv "$S/open/$name" "$S/done/$(spool_bucket "$name")/$name.json" # retire.1, and the bridge is killed
+	}
+	half 3>&- &
+	run -124 skynet-put P1 --wait=1 "$SPOOL_DATA/simple.json"
+	wait
+}
+
 # -- show, spool
 
 @test "show tells times, outcome, workitem and reply; --raw the bytes" {
@@ -387,5 +403,6 @@ file-owner
 put by nobody: 77
 show by nobody: 77
 open
+0 findings, 0 repaired; not everything could be checked
 check by adm: 77" ]
 }

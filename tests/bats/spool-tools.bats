@@ -285,6 +285,9 @@ put()
 	spool_finish P1 "$fin" done ok '{}'
 	run -75 spool-hold P1 "$cur"
 	[[ $output == *"being worked on"* ]]
+	ln "$S/open/$cur" "$S/work/new/$cur" # in both, as after an accident: still not idle
+	run -75 spool-hold P1 "$cur"
+	rm "$S/work/new/$cur"
 	run -75 spool-hold P1 "$res"
 	run -65 spool-hold P1 "$fin"
 	run -4 spool-hold P1 nothing

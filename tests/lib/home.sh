@@ -249,10 +249,12 @@ _none_left()
 home_cleanup()
 {
 	local pid log
-	# The loops first, or they start again what is ended after them. Only our own children: the pid is not reused.
+	# The loops first, or they start again what is ended after them. A number that is no child of ours is somebody else's now.
 	while read -r pid; do
-		kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null || :
+		if [ "$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)" = "$BASHPID" ]; then
+			kill -KILL "$pid" 2>/dev/null || :
+			wait "$pid" 2>/dev/null || :
+		fi
 	done <"$HOME_PIDS"
 	: >"$HOME_PIDS"
 	wait_until 10 _none_left || :

@@ -1,0 +1,688 @@
+#!/usr/bin/env bats
+# The bridge against a real broker, with the real exo and worker behind it: what goes in, what comes out, what is kept.
+# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
+bats_require_minimum_version 1.5.0
+
+SECRET=s3cr3t-Pa55word-of-the-tests
+
+setup_file()
+{
+	. "$BATS_TEST_DIRNAME/../lib/home.sh"
+	home_setup
+	# Clients of the TLS listener must show a certificate; the plain one is beside it.
+	BROKER_TLS_REQUIRE_CERT=true broker_start_tls "$BATS_FILE_TMPDIR/broker"
+	broker_ctl "$BATS_FILE_TMPDIR/broker" -q add_user secretive "$SECRET"
+	broker_ctl "$BATS_FILE_TMPDIR/broker" -q set_permissions -p "$BROKER_VHOST" secretive '.*' '.*' '.*'
+}
+
+teardown_file()
+{
+	. "$BATS_TEST_DIRNAME/../lib/home.sh"
+	home_setup
+	broker_kill "$BATS_FILE_TMPDIR/broker"
+}
+
+setup()
+{
+	. "$BATS_TEST_DIRNAME/../lib/home.sh"
+	home_setup
+	BROKER=$BATS_FILE_TMPDIR/broker
+	broker_env "$BROKER"
+	T=$BATS_TEST_TMPDIR
+}
+
+teardown()
+{
+	[ -z "${STOPPED:-}" ] || kill -CONT "$STOPPED"
+	[ -z "${BLOCKED:-}" ] || broker_block "$BROKER" off
+	home_cleanup
+	[ -z "${MORE_BROKER:-}" ] || broker_kill "$MORE_BROKER"
+}
+
+# A home with one participant P1, all of it running.
+one_participant()
+{
+	home_make "$HOMES/h"
+	participant P1
+	engine_queue
+	bridge_start
+	exo_start P1
+}
+
+# Every file of DIR was stored byte by byte, where its kind belongs; every reply is its workitem with a result.
+check_bodies() # DIR
+{
+	"$BROKER_PYTHON" - "$1" "$S" "$REPLIES" <<-'PY'
+		import collections, hashlib, json, pathlib, sys
+		sent, spool, replies = map(pathlib.Path, sys.argv[1:])
+		exact = lambda b: json.loads(b, parse_float=lambda t: "float " + t)
+		def kind(body):
+		    try:
+		        w = json.loads(body)
+		    except ValueError:
+		        return "junk"
+		    if w.get("cancel") is True:
+		        return "cancel"
+		    return "forget" if w["fields"].get("params", {}).get("forget") is True else "work"
+		files = {f.name: f.read_bytes() for f in sent.glob("*.json") if not f.name.endswith(".props.json")}
+		kinds = collections.defaultdict(collections.Counter)
+		for body in files.values():
+		    kinds[kind(body)][body] += 1
+		kept = lambda pattern: collections.Counter(f.read_bytes() for f in spool.glob(pattern))
+		assert len(files) > 3 and kinds["work"]
+		assert kept("done/*/*/*.json") == kinds["work"] + kinds["forget"], "done"
+		assert kept("done/*/*/*.cancel") == kinds["cancel"], "cancel items"
+		assert kept("failed/*/*/*.json") == kinds["junk"], "junk"
+		wanted = collections.Counter()
+		for body, n in kinds["work"].items():
+		    w = exact(body)
+		    w["fields"]["__result__"] = True
+		    wanted[json.dumps(w, sort_keys=True)] += n
+		got = collections.Counter(json.dumps(exact(f.read_bytes()), sort_keys=True) for f in replies.iterdir())
+		assert got == wanted, (got - wanted, wanted - got)
+		print({k: sum(v.values()) for k, v in kinds.items()})
+	PY
+}
+
+all_finished() # DONE CANCELLED FAILED
+{
+	[ "$(done_count P1)" -eq "$1" ] && [ "$(done_files P1 '*.cancel' | wc -l)" -eq "$2" ] && has_failed P1 "$3" && idle P1
+}
+
+# --- what the engine sends ---
+
+@test "every sample of a real engine is kept byte by byte and answered, with the properties that replies have" {
+	one_participant
+	samples=$(find "$ROOT/tests/data/workitems" -name '*.json' ! -name '*.props.json')
+	# shellcheck disable=SC2086 # names without blanks
+	send_files P1 $samples
+	cancels=$(grep -l '"cancel":true' $samples | wc -l)
+	forgets=$(grep -l '"params":{[^}]*"forget":true' $samples | wc -l)
+	junk=1
+	[ "$cancels" -gt 3 ] && [ "$forgets" -ge 1 ]
+	work=$(($(echo "$samples" | wc -l) - cancels - junk))
+	wait_until 20 all_finished "$work" "$cancels" "$junk"
+	take $((work - forgets))
+	no_more
+	check_bodies "$ROOT/tests/data/workitems"
+	jq -se 'all(.content_type == "text/plain" and .delivery_mode == 2 and .exchange == "" and .redelivered == false)' \
+		"$REPLIES.props"
+	# message_id is the name in the spool.
+	diff <(jq -r .message_id "$REPLIES.props" | sort) \
+		<(done_files P1 | xargs grep -L '"params":{[^}]*"forget":true' | sed 's|.*/||; s|\.json$||' | sort)
+	wait_until 5 unacked_is P1 0
+	spool-check P1
+}
+
+@test "16 MB, any character, empty and dotted keys, large integers: bytes are bytes" {
+	mkdir "$T/in"
+	"$BROKER_PYTHON" - "$T/in" <<-'PY'
+		import pathlib, sys
+		d = pathlib.Path(sys.argv[1])
+		fei = '"fei":{"engine_id":"engine","wfid":"20261122-%s","subid":"s","expid":"0_0"}'
+		fields = {
+		    "nonascii": '"ä":"žluťoučký 日本 \U0001f680","params":{}',
+		    "nul": '"a":"x\\u0000y","b\\u0000c":"\\ud83d\\ude80 \\/"',
+		    "keys": '"":1,"a.b.c":{"":{"x.y":[]}},"Core:Testing":null',
+		    "numbers": '"big":9007199254740993,"huge":123456789012345678901234567890,"one":1.0,"e":1.5e+300,"z":-0.0',
+		    "white": '"x" : [ 1 , 2 ]\n,"y":\t{ }',
+		    "empty": "",
+		    "large": '"pad":"' + "äx" * (16 * 1024 * 1024 // 3) + '"',
+		}
+		for name, text in fields.items():
+		    (d / f"{name}.json").write_bytes(('{"fields":{%s},%s,"extra":{"k":"v"}}' % (text, fei % name)).encode())
+		(d / "order.json").write_bytes(('{%s , "fields":{"fei":1}}\n' % (fei % "order")).encode())
+	PY
+	one_participant
+	send_files P1 "$T"/in/*.json
+	wait_until 40 has_done P1 8
+	take 8 40
+	no_more
+	check_bodies "$T/in"
+}
+
+@test "what is no workitem is kept in failed/ with the reason, acked, and never answered" {
+	mkdir "$T/in"
+	printf 'just text' >"$T/in/text"
+	printf '[1,2]' >"$T/in/array"
+	printf '{"fields":{}}' >"$T/in/nofei"
+	printf '{"fei":"text","fields":{}}' >"$T/in/badfei"
+	printf '{"fei":{"wfid":"w"}}' >"$T/in/nofields"
+	printf '{"fei":{"wfid":"w"},"fields":{"a":"\377"}}' >"$T/in/badutf8"
+	printf '{"fei":{"wfid":"w"},"fields":{}}x' >"$T/in/trailing"
+	: >"$T/in/empty"
+	one_participant
+	send_files P1 "$T"/in/*
+	wait_until 10 has_failed P1 8
+	cmp <(cat "$T"/in/* | sort) <(failed_files P1 | xargs cat | sort)
+	for f in $(failed_files P1); do
+		[ -s "${f%.json}.log" ]
+	done
+	failed_files P1 '*.log' | xargs cat | grep -q 'not JSON'
+	failed_files P1 '*.log' | xargs cat | grep -q 'no object in fei'
+	wait_until 5 unacked_is P1 0
+	# It is not in the way of what follows, and still nothing was answered.
+	send P1
+	take 1
+	[ "$(reply 'd["fields"]["__result__"]')" = True ]
+	no_more
+}
+
+@test "a body over max_size: its first bytes are kept, the log says how many there were, no answer" {
+	home_make "$HOMES/h"
+	participant P1
+	participant_set P1 'max_size = 3000'
+	engine_queue
+	bridge_start
+	exo_start P1
+	"$BROKER_PYTHON" -c 'print("{\"fields\":{\"a\":\"" + "x" * 300000 + "\"}}", end="")' >"$T/large"
+	"$BROKER_PYTHON" -c 'print("{\"fei\":{\"wfid\":\"w\"},\"fields\":{\"a\":\"" + "x" * (3000 - 39) + "\"}}", end="")' >"$T/just"
+	[ "$(stat -c %s "$T/just")" -eq 3000 ]
+	send_files P1 "$T/large" "$T/just"
+	wait_until 10 has_failed P1 1
+	cmp <(head -c 3000 "$T/large") "$(failed_files P1)"
+	grep -q "^$(stat -c %s "$T/large") bytes" "$(failed_files P1 '*.log')"
+	wait_until 10 has_done P1 1
+	wait_until 5 unacked_is P1 0
+	amqp get "$ENGINE" >"$T/reply" # of the second one: exactly max_size is not over it
+	no_more
+}
+
+@test "cancel items of all three forms are recorded and never answered" {
+	printf '{"cancel":true,"fei":"#<Ruote::HashWrapper:0x00007f680f28a180>","flavour":null}' >"$T/string"
+	printf '{"cancel":true,"fei":{"engine_id":"engine","wfid":"w","subid":"s","expid":"0"},"flavour":"kill"}' >"$T/object"
+	printf '{"cancel":true,"flavour":"timeout"}' >"$T/none"
+	one_participant
+	send_files P1 "$T/string" "$T/object" "$T/none"
+	wait_until 10 all_finished 0 3 0
+	cmp <(sort "$T/string" "$T/object" "$T/none") <(done_files P1 '*.cancel' | xargs cat | sort) ||
+		diff <(cat "$T/string" "$T/object" "$T/none" | fold -w 1 | sort) <(done_files P1 '*.cancel' | xargs cat | fold -w 1 | sort)
+	wait_until 5 unacked_is P1 0
+	send P1 # afterwards the participant goes on, and only that is answered
+	take 1
+	no_more
+}
+
+# --- replies ---
+
+@test "forget: the work is done, nothing is sent" {
+	one_participant
+	send P1 '{"params":{"forget":true}}'
+	wait_until 10 has_done P1 1
+	result_body "$(done_files P1 '*.result')" | grep -q '"__result__": *true'
+	wait_until 5 unacked_is P1 0
+	no_more
+}
+
+@test "an exception becomes an error reply that the engine understands, with the changes made so far" {
+	one_participant
+	participant_set P1 'error_class = StandardError'
+	send P1 '{"raise":"bad thing ä"}'
+	take 1
+	[ "$(reply 'd["error"]["class"]')" = RuntimeError ]
+	[ "$(reply 'd["error"]["message"]')" = 'ValueError: bad thing ä' ]
+	[ "$(reply 'all(isinstance(t, str) for t in d["error"]["trace"]) and len(d["error"]["trace"]) > 0')" = True ]
+	[ "$(reply 'd["fields"]["changed"]')" = True ]
+	[ "$(reply 'd["fei"]["engine_id"]')" = engine ]
+	wait_until 5 has_done P1 1
+	no_more
+	exo_stop P1
+	exo_start P1
+	send P1 '{"raise":"again"}'
+	take 1
+	[ "$(reply 'd["error"]["class"]')" = StandardError ]
+}
+
+@test "messages sent on the way and launches go out in order, before the reply" {
+	home_make "$HOMES/h"
+	participant P1 'from RuoteAMQP import Launcher
+class ParticipantHandler:
+    def send_to_engine(self, wi):
+        raise NotImplementedError
+    def handle_wi_control(self, ctrl):
+        pass
+    def handle_lifecycle_control(self, ctrl):
+        pass
+    def handle_wi(self, wid):
+        for i in range(5):
+            wid.fields.step = i
+            self.send_to_engine(wid)
+        Launcher(amqp_host="nowhere").launch("Ruote.process_definition {}", {"launched": True})
+        wid.fields.step = "last"
+        wid.result = True
+'
+	engine_queue
+	bridge_start
+	exo_start P1
+	send P1
+	take 7
+	for i in 1 2 3 4 5; do
+		[ "$(reply 'd["fields"]["step"]' $i)" = $((i - 1)) ]
+	done
+	[ "$(reply 'd["fields"]["launched"] and "fei" not in d and d["definition"]' 6)" = 'Ruote.process_definition {}' ]
+	[ "$(reply 'd["fields"]["step"]' 7)" = last ]
+	no_more
+	wait_until 5 has_done P1 1
+	[ "$(find "$W/result" -type f | wc -l)" -eq 0 ]
+	[ "$(done_files P1 '*.m000?' | wc -l)" -eq 6 ]
+}
+
+@test "each finished workitem has a row in the history" {
+	one_participant
+	send P1 '{}' 20261122-1028-good
+	send P1 '{"raise":"bad"}' 20261122-1028-bad
+	send P1 '{"params":{"forget":true}}' 20261122-1028-forgotten
+	wait_until 10 has_done P1 3
+	rows()
+	{
+		"$BROKER_PYTHON" - "$H/lib/history.db" <<-'PY'
+			import sqlite3, sys
+			db = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+			for r in db.execute("SELECT wfid, participant, outcome, failed, attempt, expid, bytes > 0, reply_bytes > 0, "
+			                    "received_us <= started_us AND started_us <= finished_us AND finished_us <= retired_us, "
+			                    "name FROM run ORDER BY wfid"):
+			    print(*r)
+		PY
+	}
+	three_rows() { [ "$(rows | wc -l)" -eq 3 ]; }
+	wait_until 5 three_rows
+	rows >"$T/rows"
+	[ "$(cut -d' ' -f1-9 "$T/rows")" = "20261122-1028-bad P1 error 0 1 0_0 1 1 1
+20261122-1028-forgotten P1 ok 0 1 0_0 1 1 1
+20261122-1028-good P1 ok 0 1 0_0 1 1 1" ]
+	diff <(cut -d' ' -f10 "$T/rows" | sort) <(done_files P1 | sed 's|.*/||; s|\.json||')
+}
+
+@test "brokerless: what is put is worked and retired, nothing is published" {
+	home_make "$HOMES/h" none
+	participant P1
+	bridge_start brokerless
+	exo_start P1
+	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{}}' >"$T/wi"
+	for _ in 1 2 3; do
+		spool-put P1 "$T/wi"
+	done
+	wait_until 10 has_done P1 3
+	spool_verify P1 3
+	wait_until 5 spool-check P1
+	bridge_shows 'participant.P1: brokerless'
+	[ -z "$(find "/proc/$(bridge_pid)/fd" -lname 'socket:*')" ]
+}
+
+# --- queues and connections ---
+
+@test "the participant's queue is declared durable, neither exclusive nor deleted at the end" {
+	one_participant
+	amqp declare "P1.$TAG" # refused if the arguments were others
+	run -1 amqp declare --transient "P1.$TAG"
+	bridge_stop
+	[ "$(amqp length "P1.$TAG")" = 0 ]
+}
+
+@test "no engine queue: the reply is kept, and delivered once when there is one" {
+	home_make "$HOMES/h"
+	participant P1
+	bridge_start
+	exo_start P1
+	send_many P1 3
+	wait_until 10 logged "no queue $ENGINE"
+	has_open P1 3
+	[ "$(find "$W/result/new" -type f | wc -l)" -eq 3 ]
+	engine_queue
+	take 3 20
+	once 3
+	wait_until 5 has_done P1 3
+	no_more
+}
+
+@test "no broker at start, a list of hosts whose first is dead, a broker that goes and comes" {
+	MORE_BROKER=$T/broker
+	broker_start "$MORE_BROKER"
+	broker_stop "$MORE_BROKER"
+	home_make "$HOMES/h" "127.0.0.1:1, 127.0.0.1:$BROKER_PORT"
+	participant P1
+	bridge_start connecting
+	exo_start P1
+	wait_until 5 logged 'cannot connect to 127.0.0.1:1:'
+	broker_restart "$MORE_BROKER"
+	engine_queue
+	wait_until 20 state_is amqp-spool connected
+	[ "$(status_of amqp-spool broker)" = "127.0.0.1:$BROKER_PORT" ]
+	send P1
+	take 1
+	# The broker goes while one is worked on: its (persistent) message comes again and joins its file.
+	send_persistent P1 1 "{\"wait\":\"$T/go\",\"began\":\"$T/began\"}"
+	wait_until 10 test -e "$T/began"
+	broker_restart "$MORE_BROKER"
+	wait_until 20 _bridge_is connected 0
+	touch "$T/go"
+	take 1
+	wait_until 10 has_done P1 2
+	wait_until 10 idle P1
+	no_more
+}
+
+@test "the password is in no log, no state file, no command line and no environment" {
+	home_make "$HOMES/h"
+	home_set '[boss]' 'amqp_user = secretive' 'amqp_pwd = WRONG-pa55word'
+	participant P1
+	bridge_spawn
+	wait_until 10 logged 'cannot connect to .*ACCESS_REFUSED'
+	state_is amqp-spool connecting
+	not grep -r 'WRONG-pa55word' "$H/log" "$H/run" "$H/lib"
+	printf '%s\nsecond line\n' "$SECRET" >"$H/etc/password"
+	home_set '[boss]' 'amqp_password_file = password'
+	kill -HUP "$bridge"
+	wait_until 20 _bridge_is connected 0
+	# The second way to give it, with a participant beside it that shows all it can see.
+	sed -i 's/^amqp_password_file.*//; s/^amqp_pwd.*//' "$H/etc/conf.d/test.conf"
+	home_set '[boss]' "amqp_pwd = $SECRET"
+	engine_queue
+	home_set '[skynet]' 'log_level = debug'
+	bridge_stop
+	bridge_start
+	exo_start P1
+	send P1 '{"show":true}'
+	take 1
+	[ "$(reply 'd["fields"]["config"]["boss"]["amqp_user"]')" = secretive ]
+	not grep -q "$SECRET" "$REPLIES/r.1"
+	not grep -r "$SECRET" "$H/log" "$H/run" "$H/lib" "$H/spool"
+	for pid in $(bridge_pid) $(exo_pid P1) $(worker_pid P1); do
+		[ "$pid" -gt 1 ]
+		not grep -a "$SECRET" "/proc/$pid/cmdline" "/proc/$pid/environ"
+	done
+}
+
+@test "TLS: CA and client certificate; a wrong CA, or no certificate, is refused; verification can be switched off" {
+	tls() # WHAT-TO-EXPECT-IN-THE-LOG LINE…
+	{
+		local want=$1
+		shift
+		: >"$H/log/bridge.txt"
+		printf '[boss]\namqp_host = %s:%s\namqp_tls = yes\n' "$HOST" "$BROKER_TLS_PORT" >"$H/etc/conf.d/tls.conf"
+		printf '%s\n' "$@" >>"$H/etc/conf.d/tls.conf"
+		bridge_spawn
+		wait_until 15 logged "$want"
+		bridge_stop
+	}
+	home_make "$HOMES/h"
+	participant P1
+	engine_queue
+	cp "$BROKER_TLS_CA" "$H/etc/ca.pem"
+	cert="amqp_cert = $BROKER_TLS_CERT" key="amqp_key = $BROKER_TLS_KEY"
+	HOST=localhost
+	tls 'cannot connect.*: ' "amqp_ca = $BROKER_TLS_OTHER_CA" "$cert" "$key"
+	not logged 'connected to'
+	tls 'cannot connect' 'amqp_ca = ca.pem' # the broker wants a certificate
+	not logged '^.*connected to'
+	tls 'connected to' 'amqp_tls_verify = no' "$cert" "$key"
+	tls 'connected to' 'amqp_ca = ca.pem' "$cert" "$key"
+	bridge_start
+	exo_start P1
+	send P1
+	take 1
+}
+
+@test "a broker that blocks publishers: workitems are still taken and worked on, replies go out afterwards" {
+	one_participant
+	send P1 # the publishing connection has to publish before the broker blocks it
+	take 1
+	BLOCKED=yes
+	# What is published while the alarm is on would block, too: the workitems are in the queue before.
+	kill -STOP "$(exo_pid P1)"
+	send_many P1 20
+	wait_until 10 has_open P1 20
+	broker_block "$BROKER" on
+	kill -CONT "$(exo_pid P1)"
+	results() { [ "$(find "$W/result/new" -type f | wc -l)" -ge "$1" ]; }
+	wait_until 10 results 20
+	wait_until 10 state_is amqp-spool blocked
+	has_open P1 20
+	broker_block "$BROKER" off
+	BLOCKED=
+	wait_until 10 has_done P1 21
+	take 20
+	once 20
+	no_more
+	state_is amqp-spool connected
+}
+
+@test "heartbeats are kept while a handler and the bridge are busy" {
+	home_make "$HOMES/h"
+	home_set '[boss]' 'amqp_heartbeat = 2'
+	participant P1
+	participant_set P1 'prefetch = 1000'
+	participant P2
+	engine_queue
+	bridge_start
+	exo_start P1
+	exo_start P2
+	send P1 '{"seconds":6}'
+	"$BROKER_PYTHON" -c 'print("{\"fei\":{\"wfid\":\"w\"},\"fields\":{\"pad\":\"" + "x" * (16 << 20) + "\"}}", end="")' >"$T/large"
+	send_files P2 "$T/large" "$T/large" "$T/large"
+	wait_until 60 has_done P2 3
+	wait_until 10 has_done P1 1
+	not logged 'lost the connection'
+	amqp get "$ENGINE" --count 4 --raw "$T/r"
+	no_more
+}
+
+@test "TERM ends the bridge within 5 s, also when the broker does not answer" {
+	MORE_BROKER=$T/broker
+	broker_start "$MORE_BROKER"
+	one_participant
+	exo_stop P1
+	read -r STOPPED _ <"$MORE_BROKER/pid"
+	kill -STOP "$STOPPED"
+	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{}}' >"$T/wi"
+	spool-put P1 "$T/wi"
+	exo_start P1 # a reply that cannot go out
+	result_waits() { [ "$(find "$W/result/new" -type f | wc -l)" -eq 1 ]; }
+	wait_until 10 result_waits
+	kill -TERM "$bridge"
+	wait_until 6 gone "$bridge"
+	kill -CONT "$STOPPED"
+	STOPPED=
+	has_open P1 1
+	bridge_start
+	take 1
+	wait_until 10 has_done P1 1
+	no_more
+}
+
+# --- acks, syncs, bounds ---
+
+@test "slow work is acked when it is durable, long before its answer" {
+	one_participant
+	send_many P1 5 "{\"wait\":\"$T/go\"}"
+	wait_until 10 has_open P1 5
+	[ "$(unacked P1)" -ge 0 ]
+	wait_until 5 unacked_is P1 0
+	has_open P1 5
+	[ "$(amqp length "P1.$TAG")" -eq 0 ]
+	# What was acked survives a broker that forgets all: the bridge asks it for nothing.
+	kill -KILL "$bridge"
+	amqp purge "P1.$TAG"
+	bridge_start
+	touch "$T/go"
+	take 5
+	once 5
+}
+
+@test "fast work is answered before any sync is due, and none is done" {
+	command -v strace >/dev/null || skip 'no strace'
+	home_make "$HOMES/h"
+	home_set '[skynet]' 'sync_after = 3'
+	participant P1
+	engine_queue
+	bridge_spawn strace -f -qq -o "$T/trace" -e trace=fsync,fdatasync,syncfs
+	wait_until 20 _bridge_is connected 0
+	exo_start P1
+	send P1 # the history database makes itself with a sync
+	take 1
+	wait_until 10 has_done P1 1
+	bridge_row() { [ "$(sqlite3 "$H/lib/history.db" 'SELECT count(*) FROM run')" -ge "$1" ]; }
+	wait_until 10 bridge_row 1
+	before=$(wc -l <"$T/trace")
+	for _ in 1 2 3; do
+		send_many P1 30
+		take 30
+	done
+	wait_until 10 has_done P1 91
+	wait_until 5 unacked_is P1 0
+	wait_until 10 bridge_row 91
+	tail -n +$((before + 1)) "$T/trace"
+	[ "$(wc -l <"$T/trace")" -eq "$before" ]
+	# The trace does see them: slow work is synced.
+	send P1 '{"seconds":4}'
+	synced() { [ "$(wc -l <"$T/trace")" -gt "$before" ]; }
+	wait_until 10 synced
+	kill -TERM "$(bridge_pid)"
+}
+
+@test "prefetch and hold bound what is taken; the other participants go on; below half it is taken again" {
+	home_make "$HOMES/h"
+	home_set '[skynet]' 'sync_after = 0.2'
+	for p in P1 P2 P3; do
+		participant $p
+		participant_set $p 'hold = 10' 'prefetch = 4'
+	done
+	S=$H/spool/P1
+	engine_queue
+	bridge_start
+	exo_start P1
+	exo_start P2
+	exo_start P3
+	send_many P1 50 "{\"wait\":\"$T/go\"}"
+	wait_until 10 bridge_shows 'participant.P1: held'
+	[ "$(open_count P1)" -ge 10 ]
+	[ "$(open_count P1)" -le 14 ] # hold, and what was on its way: at most prefetch
+	send_many P2 30
+	send_many P3 30
+	wait_until 15 has_done P2 30
+	wait_until 15 has_done P3 30
+	has_done P1 0
+	bridge_shows 'participant.P2: consuming'
+	[ "$(broker_queue_length "$BROKER" "P1.$TAG" consumers)" -eq 0 ]
+	[ "$(amqp length "P1.$TAG")" -ge 36 ]
+	touch "$T/go"
+	wait_until 20 has_done P1 50
+	wait_until 5 bridge_shows 'participant.P1: consuming'
+	amqp get "$ENGINE" --count 110 --raw "$T/r"
+	no_more
+}
+
+@test "what was unacked at a kill -9 comes again and joins its file" {
+	home_make "$HOMES/h"
+	home_set '[skynet]' 'sync_after = 30'
+	participant P1
+	engine_queue
+	bridge_start
+	exo_start P1
+	send_many P1 40 "{\"wait\":\"$T/go\"}"
+	wait_until 10 has_open P1 40
+	unacked_is P1 40
+	kill -KILL "$bridge"
+	wait_until 5 gone "$bridge"
+	bridge_start
+	joined() { [ "$(grep -c 'sent it again' "$H/log/bridge.txt")" -eq 40 ]; }
+	wait_until 10 joined
+	has_open P1 40
+	wait_until 10 unacked_is P1 0 # they were synced at the start
+	touch "$T/go"
+	take 40
+	once 40
+	wait_until 10 has_done P1 40
+	no_more
+}
+
+@test "two bridges on one home: the second waits, and goes on when the first ends" {
+	one_participant
+	first=$bridge
+	bridge_spawn
+	second=$bridge
+	wait_until 5 logged 'another amqp-spool works on'
+	send P1
+	take 1
+	[ "$(bridge_pid)" = "$first" ]
+	kill -KILL "$first"
+	_second_runs() { [ "$(bridge_pid)" = "$second" ] && _bridge_is connected 0; }
+	wait_until 10 _second_runs
+	send P1
+	take 1
+	no_more
+}
+
+@test "HUP adds, changes and removes participants, and disturbs no other under load" {
+	home_make "$HOMES/h"
+	for p in P1 P2 P3; do
+		participant $p
+	done
+	engine_queue
+	bridge_start
+	for p in P1 P2 P3; do
+		exo_start $p
+	done
+	before=$bridge
+	send_persistent P1 3000 &
+	loader=$!
+	P1_busy() { [ "$(done_count P1)" -ge 100 ]; }
+	wait_until 20 P1_busy
+	participant P4
+	participant_set P2 "queue = new.$TAG" 'prefetch = 7'
+	rm -r "$H/sv/skynet-P3"
+	kill -HUP "$bridge"
+	settled()
+	{
+		grep -q '^participant.P4: consuming' "$H/run/amqp-spool/status" &&
+			grep -q '^participant.P2: consuming' "$H/run/amqp-spool/status" &&
+			not grep -q '^participant.P3' "$H/run/amqp-spool/status"
+	}
+	wait_until 10 settled
+	exo_start P4
+	send P4
+	_publish "new.$TAG" workitems 1 '' '' ''
+	wait_until 20 has_done P4 1
+	wait_until 20 has_done P2 1
+	[ "$(broker_queue_length "$BROKER" "P2.$TAG" consumers)" -eq 0 ]
+	[ "$(broker_queue_length "$BROKER" "P3.$TAG" consumers)" -eq 0 ]
+	# 7 at a time, no more.
+	_publish "new.$TAG" workitems 30 "{\"wait\":\"$T/go\"}" '' ''
+	wait "$loader"
+	wait_until 60 has_done P1 3000
+	[ "$(bridge_pid)" = "$before" ]
+	not logged 'lost the connection'
+	touch "$T/go"
+	wait_until 20 has_done P2 31
+	amqp get "$ENGINE" --count 3032 --timeout 60 --props --raw "$T/r" >"$T/props"
+	no_more
+	[ "$(jq -r .message_id "$T/props" | sort -u | wc -l)" -eq 3032 ]
+	# A wrong configuration changes nothing.
+	participant_set P1 'prefetch = many'
+	kill -HUP "$bridge"
+	wait_until 5 logged 'bad configuration'
+	send P1
+	amqp get "$ENGINE" >/dev/null
+}
+
+@test "the clock set back by a day: names still sort by arrival" {
+	one_participant
+	send_many P1 3
+	take 3
+	wait_until 10 has_done P1 3
+	bridge_stop
+	export SKYNET_CLOCK_OFFSET_S=-86400
+	bridge_start
+	unset SKYNET_CLOCK_OFFSET_S
+	send_many P1 3 '{"later":true}'
+	take 3
+	wait_until 10 has_done P1 6
+	done_files P1 | sed 's|.*/||' | sort >"$T/names"
+	[ "$(wc -l <"$T/names")" -eq 6 ]
+	n=0
+	while read -r name; do
+		n=$((n + 1))
+		later=$(jq -r '.fields.later' "$(find "$S/done" -name "$name")")
+		[ "$later" = "$([ $n -gt 3 ] && echo true || echo null)" ]
+	done <"$T/names"
+}

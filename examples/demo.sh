@@ -48,7 +48,7 @@ run $skynet put minimal --wait "$top/tests/data/workitems/simple.json"
 
 say 'A workitem whose handler fails: the engine gets an error reply.'
 # shellcheck disable=SC2086
-run $skynet put stumbler --wait "$top/tests/data/workitems/params.json" || :
+run $skynet put stumbler --wait "$top/examples/failing/raise.json" || :
 
 say 'The spool is files. open/ is what is unfinished; done/ keeps every workitem and its reply.'
 (cd "$home" && find spool/minimal -mindepth 1 | sort)

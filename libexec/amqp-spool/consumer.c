@@ -1,277 +1,12 @@
-#include "consumer.h"
-
-#include <pthread.h>
+/* The consuming connection. */
 #include <stdlib.h>
 
-#include "link.h"
+#include "consumer_private.h"
 #include "tags.h"
 
-enum { FRAMES_PER_TURN = 512, ACK_AT = 32 };
-#define ACK_DELAY_S 0.005
-
-struct attempt { /* of the connector thread; handed back whole */
-	struct link_settings settings;
-	struct link_try try;
-	amqp_connection_state_t conn;
-};
-
-struct consumer {
-	struct bridge *b;
-	struct link_settings settings;
-	bool have_settings;
-	amqp_connection_state_t conn;
-	uint64_t epoch; /* of conn; counts up with each connection */
-	char where[LINK_WHERE_SIZE];
-	unsigned attempts, host; /* since the last success; which host is tried */
-	bool connecting, quiesced, due;
-	pthread_t thread;
-	struct attempt *attempt;
-	ev_io io;
-	ev_timer heartbeat, retry, ack_timer;
-	ev_async connected;
-	ev_idle more; /* frames were left for the next turn */
-	struct participant **channels; /* by number - 1 */
-	size_t channel_count;
-};
-
-static void connection_lost(struct consumer *c, const char *why);
-
-/* ---- channels: what is asked, and what follows the answer -------------- */
-
-static bool send_method(struct consumer *c, struct participant *p, amqp_method_number_t id, void *m)
-{
-	int r;
-
-	if (c->conn == NULL)
-		return false;
-	r = amqp_send_method(c->conn, p->ch.number, id, m);
-	if (r != AMQP_STATUS_OK)
-		connection_lost(c, amqp_error_string2(r));
-	return r == AMQP_STATUS_OK;
-}
-
-static void ask_open(struct consumer *c, struct participant *p)
-{
-	amqp_channel_open_t m = {.out_of_band = amqp_empty_bytes};
-
-	p->ch.state = CH_OPENING;
-	(void)send_method(c, p, AMQP_CHANNEL_OPEN_METHOD, &m); /* a failure ends the connection */
-}
-
-static void ask_declare(struct consumer *c, struct participant *p)
-{
-	amqp_queue_declare_t m = {.queue = amqp_cstring_bytes(p->config.participant.queue), .durable = 1};
-
-	p->ch.state = CH_DECLARING;
-	(void)send_method(c, p, AMQP_QUEUE_DECLARE_METHOD, &m);
-}
-
-static void ask_qos(struct consumer *c, struct participant *p)
-{
-	amqp_basic_qos_t m = {.prefetch_count = (uint16_t)p->config.participant.prefetch};
-
-	p->ch.state = CH_QOS;
-	(void)send_method(c, p, AMQP_BASIC_QOS_METHOD, &m);
-}
-
-static void ask_consume(struct consumer *c, struct participant *p)
-{
-	amqp_basic_consume_t m = {.queue = amqp_cstring_bytes(p->config.participant.queue),
-				  .consumer_tag = amqp_cstring_bytes("spool")};
-
-	p->ch.state = CH_STARTING;
-	(void)send_method(c, p, AMQP_BASIC_CONSUME_METHOD, &m);
-}
-
-static void ask_cancel(struct consumer *c, struct participant *p)
-{
-	amqp_basic_cancel_t m = {.consumer_tag = amqp_cstring_bytes("spool")};
-
-	p->ch.state = CH_CANCELLING;
-	(void)send_method(c, p, AMQP_BASIC_CANCEL_METHOD, &m);
-}
-
-static void ask_close(struct consumer *c, struct participant *p)
-{
-	amqp_channel_close_t m = {.reply_code = 200, .reply_text = amqp_cstring_bytes("bye")};
-
-	p->ch.state = CH_CLOSING;
-	(void)send_method(c, p, AMQP_CHANNEL_CLOSE_METHOD, &m);
-}
-
-static bool wants_work(const struct consumer *c, const struct participant *p)
-{
-	return !p->held && !c->b->full && !c->quiesced && !p->stale;
-}
-
-/* The consumer runs, or has stopped: is that still what is wanted? */
-static void settle(struct consumer *c, struct participant *p)
-{
-	if (p->ch.state == CH_PAUSED && p->ch.requeue)
-		consumer_flush(c);
-	if (p->ch.state == CH_PAUSED && wants_work(c, p))
-		ask_consume(c, p);
-	else if (p->ch.state == CH_CONSUMING && !wants_work(c, p))
-		ask_cancel(c, p);
-	status_touch(c->b);
-}
-
-static void on_consuming(struct consumer *c, struct participant *p)
-{
-	p->ch.state = CH_CONSUMING;
-	settle(c, p);
-}
-
-static void on_paused(struct consumer *c, struct participant *p)
-{
-	p->ch.state = CH_PAUSED;
-	settle(c, p);
-}
-
-static void on_closed(struct consumer *c, struct participant *p)
-{
-	p->ch.state = CH_CLOSED;
-	tags_clear(&p->ch);
-	if (!p->stale)
-		ask_open(c, p); /* it was closed to be opened anew, with other settings */
-}
-
-static const struct {
-	enum channel_state state;
-	amqp_method_number_t method;
-	void (*next)(struct consumer *c, struct participant *p);
-} STEPS[] = {
-	{CH_OPENING, AMQP_CHANNEL_OPEN_OK_METHOD, ask_declare},
-	{CH_DECLARING, AMQP_QUEUE_DECLARE_OK_METHOD, ask_qos},
-	{CH_QOS, AMQP_BASIC_QOS_OK_METHOD, on_paused},
-	{CH_STARTING, AMQP_BASIC_CONSUME_OK_METHOD, on_consuming},
-	{CH_CANCELLING, AMQP_BASIC_CANCEL_OK_METHOD, on_paused},
-	{CH_CLOSING, AMQP_CHANNEL_CLOSE_OK_METHOD, on_closed},
-	{CH_CONSUMING, AMQP_BASIC_CANCEL_METHOD, ask_declare}, /* the queue was deleted: make it again */
-	{CH_STARTING, AMQP_BASIC_CANCEL_METHOD, ask_declare},
-};
-
-void consumer_update(struct consumer *c, struct participant *p)
-{
-	if (c == NULL || c->conn == NULL)
-		return;
-	if (p->ch.number == 0) {
-		/* Numbers are not used again: frames for a channel that is closing may still come. */
-		c->channels = sn_realloc(c->channels, (c->channel_count + 1) * sizeof(struct participant *));
-		c->channels[c->channel_count++] = p;
-		p->ch.number = (uint16_t)c->channel_count;
-	}
-	if (p->ch.state == CH_CLOSED || p->ch.state == CH_FAILED) {
-		if (!c->quiesced)
-			ask_open(c, p);
-	} else {
-		settle(c, p);
-	}
-}
-
-void consumer_drop(struct consumer *c, struct participant *p)
-{
-	if (c == NULL || p->ch.number == 0)
-		return;
-	if (c->conn != NULL && p->ch.state != CH_CLOSED && p->ch.state != CH_FAILED) {
-		consumer_flush(c);
-		if (c->conn != NULL)
-			ask_close(c, p);
-	}
-	if (p->stale && p->ch.number != 0) {
-		c->channels[p->ch.number - 1] = NULL; /* frames that still come for it are dropped */
-		p->ch.number = 0;
-		tags_clear(&p->ch);
-	}
-}
+enum { FRAMES_PER_TURN = 512 };
 
 /* ---- frames ------------------------------------------------------------ */
-
-static void start_message(struct participant *p, const amqp_basic_deliver_t *m)
-{
-	tags_add(&p->ch, m->delivery_tag);
-	p->ch.tag = m->delivery_tag;
-	p->ch.redelivered = m->redelivered;
-	p->ch.in_message = true;
-}
-
-/* The message is whole. */
-static void end_message(struct consumer *c, struct participant *p)
-{
-	p->ch.in_message = false;
-	switch (deliver_message(p)) {
-	case DELIVERED_KEEP:
-		break;
-	case DELIVERED_ACK:
-		consumer_due(c, p, c->epoch, p->ch.tag);
-		break;
-	case DELIVERED_NO_ROOM: /* goes back when no consumer is left here to get it at once again */
-		tags_mark(&p->ch, p->ch.tag, TAG_REQUEUE);
-		settle(c, p);
-		break;
-	}
-	if (p->ch.body.cap > 1 << 20)
-		sn_buf_release(&p->ch.body);
-	else
-		sn_buf_reset(&p->ch.body);
-}
-
-static void handle_content(struct consumer *c, struct participant *p, const amqp_frame_t *f)
-{
-	struct channel *ch = &p->ch;
-
-	if (!ch->in_message)
-		return;
-	if (f->frame_type == AMQP_FRAME_HEADER) {
-		ch->body_size = f->payload.properties.body_size;
-		ch->body_seen = 0;
-		ch->body.max_bytes = p->config.participant.max_size_bytes;
-	} else {
-		size_t len = f->payload.body_fragment.len;
-		size_t room = ch->body.max_bytes - ch->body.len;
-
-		/* Over max_size: the head is kept for a person, the rest is counted. */
-		if (sn_buf_add(&ch->body, f->payload.body_fragment.bytes, len < room ? len : room) < 0)
-			sn_debug("participant=%s: body over the limit", p->name);
-		ch->body_seen += len;
-	}
-	if (ch->body_seen == ch->body_size)
-		end_message(c, p);
-}
-
-static void channel_refused(struct consumer *c, struct participant *p, const amqp_method_t *m)
-{
-	amqp_channel_close_ok_t ok = {0};
-	char why[LINK_WHY_SIZE];
-
-	link_reason(m, why);
-	if (!send_method(c, p, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok))
-		return;
-	sn_err("participant=%s queue=%s: the broker refuses it: %s", p->name, p->config.participant.queue, why);
-	p->ch.state = CH_FAILED; /* tried again at the next reconcile */
-	p->ch.in_message = false;
-	tags_clear(&p->ch);
-	participant_set_error(p, "%s", why);
-}
-
-static void handle_method(struct consumer *c, struct participant *p, const amqp_method_t *m)
-{
-	if (m->id == AMQP_BASIC_DELIVER_METHOD) {
-		start_message(p, m->decoded);
-		return;
-	}
-	if (m->id == AMQP_CHANNEL_CLOSE_METHOD) {
-		channel_refused(c, p, m);
-		return;
-	}
-	for (size_t i = 0; i < SN_COUNT(STEPS); i++) {
-		if (STEPS[i].state == p->ch.state && STEPS[i].method == m->id) {
-			STEPS[i].next(c, p);
-			return;
-		}
-	}
-	sn_debug("participant=%s: %s in state %d ignored", p->name, amqp_method_name(m->id), (int)p->ch.state);
-}
 
 static void handle_frame(struct consumer *c, const amqp_frame_t *f)
 {
@@ -284,7 +19,7 @@ static void handle_frame(struct consumer *c, const amqp_frame_t *f)
 
 			link_reason(&f->payload.method, why);
 			(void)amqp_send_method(c->conn, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok); /* it is over */
-			connection_lost(c, why);
+			consumer_lost(c, why);
 		}
 		return; /* connection.blocked concerns publishers */
 	}
@@ -292,9 +27,9 @@ static void handle_frame(struct consumer *c, const amqp_frame_t *f)
 	if (p == NULL)
 		return;
 	if (f->frame_type == AMQP_FRAME_METHOD)
-		handle_method(c, p, &f->payload.method);
+		channel_method(c, p, &f->payload.method);
 	else if (f->frame_type == AMQP_FRAME_HEADER || f->frame_type == AMQP_FRAME_BODY)
-		handle_content(c, p, f);
+		channel_content(c, p, f);
 }
 
 /* Reads what there is. librabbitmq buffers: the socket alone does not tell whether more is waiting. */
@@ -310,7 +45,7 @@ static void read_frames(struct consumer *c)
 			return;
 		}
 		if (r != AMQP_STATUS_OK) {
-			connection_lost(c, amqp_error_string2(r));
+			consumer_lost(c, amqp_error_string2(r));
 			return;
 		}
 		handle_frame(c, &frame);
@@ -342,69 +77,11 @@ static void on_heartbeat(struct ev_loop *loop, ev_timer *w, int events)
 	read_frames(w->data); /* librabbitmq sends and checks heartbeats in its calls only */
 }
 
-/* ---- acks -------------------------------------------------------------- */
-
-struct sender {
-	struct consumer *c;
-	struct participant *p;
-};
-
-static int send_ack(void *arg, uint64_t tag, bool multiple)
-{
-	const struct sender *s = arg;
-	int r = amqp_basic_ack(s->c->conn, s->p->ch.number, tag, multiple);
-
-	return r;
-}
-
-static int send_requeue(void *arg, uint64_t tag)
-{
-	const struct sender *s = arg;
-
-	return amqp_basic_nack(s->c->conn, s->p->ch.number, tag, false, true);
-}
-
-void consumer_flush(struct consumer *c)
-{
-	struct participant *p;
-
-	c->due = false;
-	ev_timer_stop(c->b->loop, &c->ack_timer);
-	TAILQ_FOREACH(p, &c->b->participants, link) {
-		struct sender s = {.c = c, .p = p};
-		const struct tags_out out = {
-			.ack = send_ack, .requeue = p->ch.state == CH_PAUSED ? send_requeue : NULL, .arg = &s};
-		int r;
-
-		if (c->conn == NULL)
-			return;
-		if (p->ch.due == 0 && !(p->ch.requeue && out.requeue != NULL))
-			continue;
-		r = tags_flush(&p->ch, &out);
-		if (r != 0)
-			connection_lost(c, amqp_error_string2(r));
-	}
-}
-
 static void on_ack_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
 	(void)loop;
 	(void)events;
 	consumer_flush(w->data);
-}
-
-void consumer_due(struct consumer *c, struct participant *p, uint64_t epoch, uint64_t tag)
-{
-	if (c == NULL || epoch == 0 || epoch != c->epoch || c->conn == NULL)
-		return;
-	tags_mark(&p->ch, tag, TAG_DUE);
-	if (p->ch.due >= ACK_AT || p->ch.due * 2 > p->config.participant.prefetch) {
-		consumer_flush(c);
-	} else if (!c->due) {
-		c->due = true;
-		ev_timer_set(&c->ack_timer, ACK_DELAY_S, 0.);
-		ev_timer_start(c->b->loop, &c->ack_timer);
-	}
 }
 
 uint64_t consumer_epoch(const struct consumer *c)
@@ -541,7 +218,7 @@ static void disconnect(struct consumer *c, bool polite)
 	status_touch(b);
 }
 
-static void connection_lost(struct consumer *c, const char *why)
+void consumer_lost(struct consumer *c, const char *why)
 {
 	if (c->conn == NULL)
 		return;

@@ -117,7 +117,7 @@ participant()
 
 # ---- processes ---------------------------------------------------------------------------------
 
-status_of() { sed -n "s/^$2: //p" "$H/run/$1/status" 2>/dev/null; }
+status_of() { sed -n "s/^$2: //p" "$H/run/$1/status" 2>/dev/null || :; }
 bridge_pid() { status_of amqp-spool pid; }
 exo_pid() { status_of "$1" pid; }
 # Beside exo a worker may be a python that a handler started: the first child is the oldest.
@@ -225,17 +225,8 @@ home_stop()
 	bridge_stop
 }
 
-# Processes whose command line names one of our homes, one pid a line. Not this shell's own pipeline: it does not.
-_home_processes()
-{
-	local line
-	for line in /proc/[0-9]*/cmdline; do
-		if tr '\0' ' ' <"$line" 2>/dev/null | grep -qF -- "--home $HOMES/"; then
-			line=${line#/proc/}
-			echo "${line%/cmdline}"
-		fi
-	done
-}
+# Processes whose command line names one of our homes, one pid a line.
+_home_processes() { pgrep -f -- "--home $HOMES/" || :; }
 
 _none_left()
 {

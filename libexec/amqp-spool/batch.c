@@ -1,0 +1,413 @@
+/* Batches of replies, each a transaction with a witness (docs/BRIDGE.md). Runs in the publisher thread. */
+#include <stdlib.h>
+
+#include "publisher_private.h"
+
+/* ---- frames ------------------------------------------------------------ */
+
+enum got { GOT_NOTHING, GOT_COMMIT_OK, GOT_RETURN, GOT_OTHER, GOT_LOST };
+
+static enum got lost(struct publisher *p, const char *why)
+{
+	(void)snprintf(p->why, sizeof p->why, "%s", why);
+	return GOT_LOST;
+}
+
+/* A returned message: its message_id names the job. */
+static enum got read_return(struct publisher *p)
+{
+	amqp_message_t m;
+	amqp_rpc_reply_t r = amqp_read_message(p->conn, CHANNEL, &m, 0);
+	struct job *j;
+
+	if (r.reply_type != AMQP_RESPONSE_NORMAL)
+		return lost(p, "cannot read a returned message");
+	STAILQ_FOREACH(j, &p->current, link) {
+		if (strlen(j->leaf) == m.properties.message_id.len &&
+		    memcmp(j->leaf, m.properties.message_id.bytes, m.properties.message_id.len) == 0)
+			j->outcome = JOB_RETURNED;
+	}
+	memset(p->routable, 0, sizeof p->routable);
+	amqp_destroy_message(&m);
+	return GOT_RETURN;
+}
+
+static enum got read_frame(struct publisher *p)
+{
+	struct timeval now = {0};
+	amqp_frame_t f;
+	int r;
+
+	amqp_maybe_release_buffers(p->conn);
+	r = amqp_simple_wait_frame_noblock(p->conn, &f, &now);
+	if (r == AMQP_STATUS_TIMEOUT)
+		return GOT_NOTHING;
+	if (r != AMQP_STATUS_OK)
+		return lost(p, amqp_error_string2(r));
+	if (f.frame_type != AMQP_FRAME_METHOD)
+		return GOT_OTHER;
+	switch (f.payload.method.id) {
+	case AMQP_TX_COMMIT_OK_METHOD:
+		return GOT_COMMIT_OK;
+	case AMQP_BASIC_RETURN_METHOD:
+		return read_return(p);
+	case AMQP_CONNECTION_BLOCKED_METHOD:
+		p->blocked = true;
+		publisher_set_state(p, PUB_BLOCKED);
+		return GOT_OTHER;
+	case AMQP_CONNECTION_UNBLOCKED_METHOD:
+		p->blocked = false;
+		publisher_set_state(p, PUB_READY);
+		return GOT_OTHER;
+	case AMQP_CONNECTION_CLOSE_METHOD:
+	case AMQP_CHANNEL_CLOSE_METHOD:
+		link_reason(&f.payload.method, p->why);
+		return GOT_LOST;
+	default:
+		return GOT_OTHER;
+	}
+}
+
+/* ---- the witness ------------------------------------------------------- */
+
+static bool rpc_fine(struct publisher *p, const char *what)
+{
+	amqp_rpc_reply_t r = amqp_get_rpc_reply(p->conn);
+
+	if (r.reply_type == AMQP_RESPONSE_NORMAL)
+		return true;
+	if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
+		link_reason(&r.reply, p->why);
+	else
+		(void)snprintf(p->why, sizeof p->why, "%s: %s", what, amqp_error_string2(r.library_error));
+	return false;
+}
+
+/* An exclusive queue is a fence: while the connection of a bridge that was killed is still being worked off by the
+ * broker, this is refused. False: not yet, or trouble; the connection is to be dropped. */
+bool batch_declare_queues(struct publisher *p)
+{
+	amqp_table_entry_t few[] = {
+		{.key = amqp_cstring_bytes("x-max-length"), .value = {.kind = AMQP_FIELD_KIND_I32, .value = {.i32 = 4}}},
+		{.key = amqp_cstring_bytes("x-expires"), .value = {.kind = AMQP_FIELD_KIND_I32, .value = {.i32 = 86400000}}},
+	};
+	const amqp_table_t args = {.num_entries = 2, .entries = few};
+	char fence[64], witness[64];
+
+	(void)snprintf(fence, sizeof fence, "skynet.fence.%s", p->id);
+	(void)snprintf(witness, sizeof witness, "skynet.witness.%s", p->id);
+	amqp_channel_open(p->conn, CHANNEL);
+	if (!rpc_fine(p, "channel.open"))
+		return false;
+	amqp_queue_declare(p->conn, CHANNEL, amqp_cstring_bytes(fence), 0, 0, /*exclusive*/ 1, 1, amqp_empty_table);
+	if (!rpc_fine(p, "fence"))
+		return false;
+	amqp_queue_declare(p->conn, CHANNEL, amqp_cstring_bytes(witness), 0, 0, 0, 0, args);
+	return rpc_fine(p, "witness");
+}
+
+/* 1: the witness of p->batch_id is there; 0: it is not; -1: trouble. */
+static int look_for_witness(struct publisher *p)
+{
+	char queue[64];
+	int found = 0;
+
+	(void)snprintf(queue, sizeof queue, "skynet.witness.%s", p->id);
+	for (;;) {
+		amqp_rpc_reply_t r = amqp_basic_get(p->conn, CHANNEL, amqp_cstring_bytes(queue), /*no_ack*/ 0);
+		amqp_message_t m;
+
+		if (r.reply_type != AMQP_RESPONSE_NORMAL)
+			return -1;
+		if (r.reply.id == AMQP_BASIC_GET_EMPTY_METHOD) /* they stay: we may be killed before we retire */
+			return amqp_basic_nack(p->conn, CHANNEL, 0, /*multiple*/ 1, /*requeue*/ 1) == AMQP_STATUS_OK ? found : -1;
+		r = amqp_read_message(p->conn, CHANNEL, &m, 0);
+		if (r.reply_type != AMQP_RESPONSE_NORMAL)
+			return -1;
+		if (m.body.len == strlen(p->batch_id) && memcmp(m.body.bytes, p->batch_id, m.body.len) == 0)
+			found = 1;
+		amqp_destroy_message(&m);
+	}
+}
+
+/* Is there a queue to route to? 1, 0, or -1 for trouble. Asked once per connection and queue, and again after a return:
+ * a batch whose fate the witness tells was then not returned either. */
+static int queue_exists(struct publisher *p, const char *queue)
+{
+	amqp_channel_close_ok_t ok = {0};
+	amqp_rpc_reply_t r;
+	size_t i = 0;
+
+	while (i < QUEUES_KNOWN && strcmp(p->routable[i], queue) != 0)
+		i++;
+	if (i < QUEUES_KNOWN)
+		return 1;
+	amqp_channel_open(p->conn, PROBE_CHANNEL);
+	if (!rpc_fine(p, "channel.open"))
+		return -1;
+	amqp_queue_declare(p->conn, PROBE_CHANNEL, amqp_cstring_bytes(queue), /*passive*/ 1, 0, 0, 0, amqp_empty_table);
+	r = amqp_get_rpc_reply(p->conn);
+	if (r.reply_type == AMQP_RESPONSE_NORMAL) {
+		memmove(p->routable[1], p->routable[0], sizeof p->routable - sizeof p->routable[0]);
+		(void)snprintf(p->routable[0], sizeof p->routable[0], "%s", queue);
+		r = amqp_channel_close(p->conn, PROBE_CHANNEL, AMQP_REPLY_SUCCESS);
+		return r.reply_type == AMQP_RESPONSE_NORMAL ? 1 : -1;
+	}
+	if (r.reply_type != AMQP_RESPONSE_SERVER_EXCEPTION || r.reply.id != AMQP_CHANNEL_CLOSE_METHOD)
+		return -1;
+	return amqp_send_method(p->conn, PROBE_CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok) == AMQP_STATUS_OK ? 0 : -1;
+}
+
+/* The batch is not with the broker: it goes first when there is a connection. */
+static void requeue(struct publisher *p)
+{
+	struct job_list again = STAILQ_HEAD_INITIALIZER(again);
+	struct job *j;
+	size_t count = 0;
+
+	while ((j = STAILQ_FIRST(&p->current)) != NULL) {
+		STAILQ_REMOVE_HEAD(&p->current, link);
+		if (j->outcome == JOB_KNOWN) {
+			job_free(j); /* of a former bridge: its result is still there, and is found by the rescan */
+			continue;
+		}
+		j->outcome = JOB_CONFIRMED;
+		STAILQ_INSERT_TAIL(&again, j, link);
+		count++;
+	}
+	pthread_mutex_lock(&p->lock);
+	p->waiting += count;
+	STAILQ_CONCAT(&again, &p->submitted);
+	STAILQ_CONCAT(&p->submitted, &again);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* What became of the batch that was out when the connection was lost, or the bridge killed? */
+bool batch_resolve(struct publisher *p)
+{
+	struct job *j;
+	size_t count = 0;
+	int found;
+
+	if (STAILQ_EMPTY(&p->current))
+		return true;
+	found = look_for_witness(p);
+	STAILQ_FOREACH(j, &p->current, link) {
+		/* A job of a former bridge does not say where it went; that bridge had looked, too. */
+		if (found == 1 && j->queue[0] != '\0')
+			found = queue_exists(p, j->queue);
+	}
+	if (found < 0) {
+		(void)snprintf(p->why, sizeof p->why, "cannot ask for the witness");
+		return false;
+	}
+	STAILQ_FOREACH(j, &p->current, link)
+		count++;
+	sn_info("batch=%s replies=%zu: %s", p->batch_id, count,
+		found ? "the broker has them" : "the broker does not know them, those that still wait go out again");
+	if (found) {
+		publisher_hand_back(p, &p->current);
+		return true;
+	}
+	requeue(p);
+	return true;
+}
+
+/* ---- batches ----------------------------------------------------------- */
+
+/* Moves what goes out now from submitted to current. Not before the batch before the last one is retired: the
+ * outbox names two batches at most. */
+static size_t take_batch(struct publisher *p)
+{
+	size_t count = 0, bytes = 0;
+	struct job *j;
+
+	pthread_mutex_lock(&p->lock);
+	while (p->collected - p->retired < 2 && count < BATCH_MAX && bytes < BATCH_BYTES &&
+	       (j = STAILQ_FIRST(&p->submitted)) != NULL) {
+		STAILQ_REMOVE_HEAD(&p->submitted, link);
+		p->waiting--;
+		STAILQ_INSERT_TAIL(&p->current, j, link);
+		j->outcome = JOB_CONFIRMED;
+		bytes += j->len;
+		count++;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return count;
+}
+
+static int publish(struct publisher *p, const char *queue, const struct job *j)
+{
+	amqp_basic_properties_t props = {._flags = AMQP_BASIC_CONTENT_TYPE_FLAG, .content_type = amqp_cstring_bytes("text/plain")};
+	amqp_bytes_t body = {.len = strlen(p->batch_id), .bytes = p->batch_id};
+
+	if (j != NULL) {
+		props._flags |= AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG;
+		props.delivery_mode = AMQP_DELIVERY_PERSISTENT;
+		props.message_id = amqp_cstring_bytes(j->leaf);
+		body.len = j->len;
+		memcpy(&body.bytes, &j->body, sizeof body.bytes); /* librabbitmq does not write to it */
+	}
+	return amqp_basic_publish(p->conn, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(queue), j != NULL, 0, &props, body);
+}
+
+/* Gives back at once what has no queue to go to. False: trouble. */
+static bool sort_out(struct publisher *p)
+{
+	struct job_list fine = STAILQ_HEAD_INITIALIZER(fine), none = STAILQ_HEAD_INITIALIZER(none);
+	struct job *j;
+	int r = 0;
+
+	while ((j = STAILQ_FIRST(&p->current)) != NULL && (r = queue_exists(p, j->queue)) >= 0) {
+		STAILQ_REMOVE_HEAD(&p->current, link);
+		if (r == 0)
+			j->outcome = JOB_RETURNED;
+		if (r == 0)
+			STAILQ_INSERT_TAIL(&none, j, link);
+		else
+			STAILQ_INSERT_TAIL(&fine, j, link);
+	}
+	STAILQ_CONCAT(&fine, &p->current);
+	STAILQ_CONCAT(&p->current, &fine);
+	if (!STAILQ_EMPTY(&none))
+		publisher_hand_back(p, &none);
+	if (r < 0)
+		requeue(p); /* nothing went out */
+	return r >= 0;
+}
+
+/* publish.2: outbox, replies, witness, commit. */
+static bool send_batch(struct publisher *p)
+{
+	amqp_tx_commit_t commit = {0};
+	char witness[64];
+	struct job *j;
+	int r;
+
+	p->batch++;
+	(void)snprintf(p->batch_id, sizeof p->batch_id, "%016llx-%llu", (unsigned long long)p->epoch,
+		       (unsigned long long)p->batch);
+	sn_buf_reset(&p->text);
+	r = outbox_add(&p->text, p->batch_id, &p->current);
+	if (r == 0)
+		r = outbox_write(p->outbox, &p->taken, &p->text);
+	if (r < 0) /* not fatal: after a kill -9 these replies would go out again */
+		sn_warn("cannot write run/amqp-spool/outbox: %s", strerror(-r));
+	(void)snprintf(witness, sizeof witness, "skynet.witness.%s", p->id);
+	r = AMQP_STATUS_OK;
+	STAILQ_FOREACH(j, &p->current, link) {
+		if (r == AMQP_STATUS_OK)
+			r = publish(p, j->queue, j);
+	}
+	if (r == AMQP_STATUS_OK)
+		r = publish(p, witness, NULL);
+	if (r == AMQP_STATUS_OK)
+		r = amqp_send_method(p->conn, CHANNEL, AMQP_TX_COMMIT_METHOD, &commit);
+	if (r != AMQP_STATUS_OK)
+		(void)lost(p, amqp_error_string2(r));
+	return r == AMQP_STATUS_OK;
+}
+
+/* publish.3. False: the connection is lost, the batch is unknown. */
+static bool await_commit(struct publisher *p, int64_t half_heartbeat_ns)
+{
+	for (;;) {
+		switch (read_frame(p)) {
+		case GOT_COMMIT_OK:
+			publisher_hand_back(p, &p->current);
+			sn_buf_reset(&p->taken);
+			if (sn_buf_add(&p->taken, p->text.data, p->text.len) < 0)
+				sn_debug("outbox over its limit");
+			return true;
+		case GOT_LOST:
+			return false;
+		case GOT_NOTHING: {
+			bool stop;
+
+			publisher_wait(p, half_heartbeat_ns);
+			pthread_mutex_lock(&p->lock);
+			stop = p->reconnect;
+			pthread_mutex_unlock(&p->lock);
+			if (stop)
+				return false;
+			break;
+		}
+		case GOT_RETURN:
+		case GOT_OTHER:
+			break;
+		}
+	}
+}
+
+/* Each batch costs a witness and a commit. Where the last one held several replies more are on their way: wait a
+ * moment for them. Where that was in vain, let it be for a while. */
+static void gather(struct publisher *p)
+{
+	const int64_t until = sn_clock_mono_ns() + GATHER_NS;
+	size_t waiting;
+	int64_t left;
+
+	if (p->last_count < 2 || p->gather_skip > 0) {
+		p->gather_skip -= p->gather_skip > 0;
+		return;
+	}
+	pthread_mutex_lock(&p->lock);
+	p->wants_many = true;
+	waiting = p->waiting;
+	pthread_mutex_unlock(&p->lock);
+	while (waiting < GATHER && !publisher_must_end(p) && (left = until - sn_clock_mono_ns()) > 0) {
+		publisher_wait(p, left);
+		pthread_mutex_lock(&p->lock);
+		waiting = p->waiting;
+		pthread_mutex_unlock(&p->lock);
+	}
+	pthread_mutex_lock(&p->lock);
+	p->wants_many = false;
+	pthread_mutex_unlock(&p->lock);
+	if (waiting >= 4) {
+		p->gather_penalty = 16;
+	} else {
+		p->gather_skip = p->gather_penalty;
+		p->gather_penalty = p->gather_penalty < GATHER_SKIP_MAX ? 2 * p->gather_penalty + 1 : GATHER_SKIP_MAX;
+	}
+}
+
+static bool any_waiting(struct publisher *p)
+{
+	bool any;
+
+	pthread_mutex_lock(&p->lock);
+	any = p->waiting > 0;
+	pthread_mutex_unlock(&p->lock);
+	return any;
+}
+
+void batch_serve(struct publisher *p, int64_t half_heartbeat_ns)
+{
+	while (!publisher_must_end(p)) {
+		enum got g = read_frame(p);
+
+		if (g == GOT_LOST)
+			return;
+		if (g != GOT_NOTHING)
+			continue;
+		if (!p->blocked && any_waiting(p))
+			gather(p);
+		if (p->blocked || (p->last_count = take_batch(p)) == 0) {
+			publisher_wait(p, half_heartbeat_ns);
+			continue;
+		}
+		if (!sort_out(p))
+			return;
+		if (STAILQ_EMPTY(&p->current))
+			continue;
+		if (!send_batch(p) || !await_commit(p, half_heartbeat_ns))
+			return;
+	}
+}
+
+bool batch_select(struct publisher *p)
+{
+	amqp_tx_select(p->conn, CHANNEL);
+	return rpc_fine(p, "tx.select");
+}

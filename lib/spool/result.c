@@ -24,6 +24,26 @@ static int create(int dir, const char *leaf)
 	return fd;
 }
 
+/* A file that the bridge has read and copied, under its new name and empty. -ENOENT: none. */
+static int take_spare(struct sn_spool *s, const char *leaf)
+{
+	char spare[SN_SPARE_SIZE];
+	int fd;
+
+	if (s->spare_misses > 0) { /* there are none where results are moved to done/: do not look each time */
+		s->spare_misses--;
+		return -ENOENT;
+	}
+	sn_spare_format(s->spare, spare);
+	if (renameat(s->tmp, spare, s->tmp, leaf) < 0) {
+		s->spare_misses = 2 * SN_SPARES;
+		return -errno;
+	}
+	s->spare = (s->spare + 1) % SN_SPARES;
+	fd = openat(s->tmp, leaf, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static int write_both(int fd, const struct sn_buf *head, const void *body, size_t len)
 {
 	struct iovec iov[2] = {{.iov_base = head->data, .iov_len = head->len}, {.iov_len = len}};
@@ -56,7 +76,9 @@ int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result
 		r = sn_result_format(&whole, &head);
 	if (r < 0)
 		goto out;
-	fd = create(s->tmp, leaf);
+	fd = take_spare(s, leaf);
+	if (fd < 0)
+		fd = create(s->tmp, leaf);
 	if (fd < 0) {
 		r = fd;
 		goto out;

@@ -131,6 +131,11 @@ int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enu
 	return r;
 }
 
+void sn_spare_format(unsigned number, char ret_leaf[SN_SPARE_SIZE])
+{
+	(void)snprintf(ret_leaf, SN_SPARE_SIZE, "spare.%02u", number % SN_SPARES); /* fits */
+}
+
 void sn_spool_release(struct sn_spool *s)
 {
 	int *const fds[] = {&s->root, &s->open, &s->done,   &s->failed,		  &s->work,		 &s->new,

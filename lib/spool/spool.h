@@ -10,12 +10,18 @@ struct sn_spool {
 	int root, open, done, failed; /* -1 on the participant's side */
 	int work, new, cur, tmp, result;
 	dev_t dev;
+	unsigned spare; /* the next one to leave (bridge) or to take (worker) */
+	unsigned spare_misses;
 	/* the bucket directories last used, so that each workitem does not open them again */
 	struct sn_bucket {
 		char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
 		int fd;
 	} done_bucket, failed_bucket;
 };
+
+/* result/tmp/spare.NN: result files that the bridge has copied, to be written anew. */
+enum { SN_SPARES = 32, SN_SPARE_SIZE = 16 };
+void sn_spare_format(unsigned number, char ret_leaf[SN_SPARE_SIZE]);
 
 enum sn_spool_side {
 	SN_SPOOL_BRIDGE, /* everything */

@@ -226,12 +226,12 @@ fail:
 
 void link_close(amqp_connection_state_t conn, bool polite)
 {
-	const struct timeval second = {.tv_sec = 1};
+	const struct timeval moment = {.tv_usec = 500000};
 
 	if (conn == NULL)
 		return;
 	if (polite) {
-		(void)amqp_set_rpc_timeout(conn, &second);
+		(void)amqp_set_rpc_timeout(conn, &moment);
 		(void)amqp_connection_close(conn, AMQP_REPLY_SUCCESS); /* the broker sees the end in any case */
 	}
 	(void)amqp_destroy_connection(conn);

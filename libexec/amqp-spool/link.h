@@ -38,7 +38,7 @@ struct link_try { /* one attempt: which host, and what came of it */
 };
 /* Connects and logs in; blocks for LINK_CONNECT_S at most. NULL: t->why. Close with link_close(). */
 amqp_connection_state_t link_open(const struct link_settings *s, struct link_try *t) SN_CHECK;
-/* Frees; `polite` says goodbye first (a second at most). NULL is allowed. */
+/* Frees; `polite` says goodbye first (half a second at most). NULL is allowed. */
 void link_close(amqp_connection_state_t conn, bool polite);
 /* What a connection.close or channel.close says, for the log. */
 void link_reason(const amqp_method_t *m, char why[LINK_WHY_SIZE]);

@@ -274,9 +274,12 @@ static int start(struct bridge *b)
 
 static void finish(struct bridge *b)
 {
+	/* A broker that has not answered so far is not waited for again. */
+	const bool late = b->stopping && sn_clock_mono_ns() >= b->stop_deadline_ns;
+
 	collect(b);
 	consumer_free(b->consumer);
-	publisher_free(b->publisher, 1.0);
+	publisher_free(b->publisher, late ? 0. : 1.);
 	disk_free(b->disk);
 	status_write(b, "down");
 }

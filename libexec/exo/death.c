@@ -111,7 +111,7 @@ static void bury(struct worker *w, const siginfo_t *si)
 	had_job = w->job_count > 0;
 	if (had_job)
 		lose_job(w, how);
-	planned = (planned || x->phase != EXO_RUNNING) && !had_job;
+	planned = (planned && !had_job) || x->phase != EXO_RUNNING;
 	if (!planned) {
 		x->restarts++;
 		say(w, how);

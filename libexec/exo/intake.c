@@ -72,30 +72,37 @@ void intake_resume(struct exo *x, const struct item *it, const char *why)
 	x->look = true;
 }
 
-/* A copy first: resuming renames what is being listed. */
-static int add_attempt(void *arg, const char *leaf)
+struct unfinished {
+	struct exo *x;
+	struct item_list list;
+};
+
+/* Finished ones stay in cur/ for as long as the broker is away: they must not fill the list. */
+static int add_unfinished(void *arg, const char *leaf)
 {
-	struct item_list *found = arg;
+	struct unfinished *u = arg;
 	struct item it;
 
 	if (sn_attempt_parse(leaf, it.name, &it.attempt) < 0)
 		return 0;
-	return item_list_add(found, &it) < 0 ? 1 : 0; /* full: the rest at the next rescan */
+	if (exo_held(u->x, it.name) != NULL || sn_claim_has_result(&u->x->spool, it.name) != 0)
+		return 0;
+	return item_list_add(&u->list, &it) < 0 ? 1 : 0; /* full: the rest at the next rescan */
 }
 
+/* Listed first, resumed then: resuming renames what is being listed. */
 static void scan_cur(struct exo *x)
 {
-	struct item_list found = {0};
-	int r = sn_dir_each(x->spool.cur, add_attempt, &found);
+	struct unfinished u = {.x = x};
+	int r = sn_dir_each(x->spool.cur, add_unfinished, &u);
 
 	if (r < 0)
 		sn_err("cannot read work/cur: %s", strerror(-r));
-	for (size_t i = 0; i < found.count; i++) {
-		if (exo_held(x, found.items[i].name) == NULL &&
-		    sn_claim_has_result(&x->spool, found.items[i].name) == 0)
-			intake_resume(x, &found.items[i], NULL);
+	for (size_t i = 0; i < u.list.count; i++) {
+		if (exo_held(x, u.list.items[i].name) == NULL)
+			intake_resume(x, &u.list.items[i], NULL);
 	}
-	item_list_release(&found);
+	item_list_release(&u.list);
 }
 
 /* Somebody replaced or removed the directories: what is open here is not the spool any more. */

@@ -58,7 +58,7 @@ static void stop_worker(struct worker *w)
 static void stop(struct exo *x)
 {
 	double grace = x->config.participant.grace_s;
-	double end = grace - KILL_SLACK_S > grace * 0.95 ? grace - KILL_SLACK_S : grace * 0.95;
+	double end = grace > 4 * KILL_SLACK_S ? grace - KILL_SLACK_S : grace * 0.75;
 
 	x->phase = EXO_STOPPING;
 	intake_stop(x);

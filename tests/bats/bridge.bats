@@ -28,6 +28,7 @@ setup()
 	home_setup
 	BROKER=$BATS_FILE_TMPDIR/broker
 	broker_env "$BROKER"
+	broker_running "$BROKER" || broker_restart "$BROKER" # a test that failed left it down
 	T=$BATS_TEST_TMPDIR
 }
 
@@ -36,7 +37,6 @@ teardown()
 	[ -z "${STOPPED:-}" ] || kill -CONT "$STOPPED"
 	[ -z "${BLOCKED:-}" ] || broker_block "$BROKER" off
 	home_cleanup
-	[ -z "${MORE_BROKER:-}" ] || broker_kill "$MORE_BROKER"
 }
 
 # A home with one participant P1, all of it running.
@@ -176,7 +176,7 @@ all_finished() # DONE CANCELLED FAILED
 	bridge_start
 	exo_start P1
 	"$BROKER_PYTHON" -c 'print("{\"fields\":{\"a\":\"" + "x" * 300000 + "\"}}", end="")' >"$T/large"
-	"$BROKER_PYTHON" -c 'print("{\"fei\":{\"wfid\":\"w\"},\"fields\":{\"a\":\"" + "x" * (3000 - 39) + "\"}}", end="")' >"$T/just"
+	"$BROKER_PYTHON" -c 'print("{\"fei\":{\"wfid\":\"w\"},\"fields\":{\"a\":\"" + "x" * (3000 - 38) + "\"}}", end="")' >"$T/just"
 	[ "$(stat -c %s "$T/just")" -eq 3000 ]
 	send_files P1 "$T/large" "$T/just"
 	wait_until 10 has_failed P1 1
@@ -336,15 +336,13 @@ class ParticipantHandler:
 }
 
 @test "no broker at start, a list of hosts whose first is dead, a broker that goes and comes" {
-	MORE_BROKER=$T/broker
-	broker_start "$MORE_BROKER"
-	broker_stop "$MORE_BROKER"
+	broker_stop "$BROKER"
 	home_make "$HOMES/h" "127.0.0.1:1, 127.0.0.1:$BROKER_PORT"
 	participant P1
 	bridge_start connecting
 	exo_start P1
 	wait_until 5 logged 'cannot connect to 127.0.0.1:1:'
-	broker_restart "$MORE_BROKER"
+	broker_restart "$BROKER"
 	engine_queue
 	wait_until 20 state_is amqp-spool connected
 	[ "$(status_of amqp-spool broker)" = "127.0.0.1:$BROKER_PORT" ]
@@ -353,7 +351,7 @@ class ParticipantHandler:
 	# The broker goes while one is worked on: its (persistent) message comes again and joins its file.
 	send_persistent P1 1 "{\"wait\":\"$T/go\",\"began\":\"$T/began\"}"
 	wait_until 10 test -e "$T/began"
-	broker_restart "$MORE_BROKER"
+	broker_restart "$BROKER"
 	wait_until 20 _bridge_is connected 0
 	touch "$T/go"
 	take 1
@@ -468,11 +466,9 @@ class ParticipantHandler:
 }
 
 @test "TERM ends the bridge within 5 s, also when the broker does not answer" {
-	MORE_BROKER=$T/broker
-	broker_start "$MORE_BROKER"
 	one_participant
 	exo_stop P1
-	read -r STOPPED _ <"$MORE_BROKER/pid"
+	read -r STOPPED _ <"$BROKER/pid"
 	kill -STOP "$STOPPED"
 	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{}}' >"$T/wi"
 	spool-put P1 "$T/wi"
@@ -480,7 +476,7 @@ class ParticipantHandler:
 	result_waits() { [ "$(find "$W/result/new" -type f | wc -l)" -eq 1 ]; }
 	wait_until 10 result_waits
 	kill -TERM "$bridge"
-	wait_until 6 gone "$bridge"
+	wait_until 5 gone "$bridge"
 	kill -CONT "$STOPPED"
 	STOPPED=
 	has_open P1 1

@@ -514,6 +514,14 @@ repaired()
 	[ "$(spool-show "$name" --reply)" = '{"r":1}' ]
 	ln "$S/done/$(spool_bucket "$name")/$name.json" "$S/work/new/$name"
 	repaired new-leftover
+	name=$(put '{"n":2}') # the same on the way into failed/
+	spool_claim P1 "$name"
+	spool_result P1 "$name" crash '{"r":2}'
+	rm "$S/work/cur/$name,a1"
+	mkdir -p "$S/failed/$(spool_bucket "$name")"
+	mv "$S/open/$name" "$S/failed/$(spool_bucket "$name")/$name.json"
+	repaired result-leftover
+	[ "$(spool-show "$name" --reply)" = '{"r":2}' ]
 }
 
 @test "check: results" {
@@ -524,6 +532,8 @@ repaired()
 	mv "$S/work/result/new/$name" "$S/work/result/new/${name/-0000-/-0001-}"
 	found result-orphan
 	rm "$S"/work/result/new/*
+	touch "$S/work/result/tmp/spare.00" # kept for the next result, no leftover
+	run -0 spool-check
 	echo x >"$S/work/result/tmp/$name,a1"
 	repaired tmp-leftover
 }

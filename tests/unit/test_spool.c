@@ -61,6 +61,46 @@ static void open_refuses(void **state)
 
 /* -- the way of a workitem */
 
+static ino_t inode_of(int dir, const char *leaf)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return st.st_ino;
+}
+
+/* A result file that was copied is written anew, whole; one that was moved is the copy. */
+static void results_keep_their_inodes(void **state)
+{
+	static const char TEXT[] = "text";
+	struct fixture *f = *state;
+	struct sn_retirement ret = {.name = f->name, .attempt = 1, .max_attempts = 3, .result = TEXT, .result_len = 4};
+	struct sn_result_file rf = {.text = SN_BUF(1 << 20)};
+	ino_t first;
+
+	deliver(f);
+	assert_int_equal(sn_claim(&f->s, f->name), 0);
+	work(f, "{\"reply\":\"a long one, so that a rest of it would show\"}");
+	first = inode_of(f->s.result, f->name);
+	assert_int_equal(sn_retire(&f->s, &ret), 0);
+	assert_int_not_equal(inode_of(f->s.done, f->result), first);
+
+	assert_int_equal(unlinkat(f->s.done, f->json, 0) | unlinkat(f->s.done, f->result, 0), 0);
+	f->s.spare = f->s.spare_misses = 0; /* as a worker starts */
+	deliver(f);
+	assert_int_equal(sn_claim(&f->s, f->name), 0);
+	work(f, "{}");
+	assert_int_equal(inode_of(f->s.result, f->name), first);
+	assert_int_equal(sn_result_read(&f->s, f->name, geteuid(), &rf), 0);
+	assert_string_equal(rf.text.data + rf.body_at, "{}");
+	ret.move = true;
+	assert_int_equal(sn_retire(&f->s, &ret), 0);
+	assert_int_equal(inode_of(f->s.done, f->result), first);
+	assert_int_equal(sn_dir_count(f->s.tmp) + sn_dir_count(f->s.result), 0);
+	assert_int_equal(sn_retire(&f->s, &ret), 0); /* again, as after a crash */
+	sn_result_release(&rf);
+}
+
 static void whole_way(void **state)
 {
 	struct fixture *f = *state;
@@ -89,8 +129,9 @@ static void whole_way(void **state)
 	assert_int_equal(sn_retire(&f->s, &ret), 0);
 	assert_int_equal(sn_retired(&f->s, f->name), 1);
 	assert_int_equal(sn_dir_count(f->s.open) + sn_dir_count(f->s.new) + sn_dir_count(f->s.cur) +
-				 sn_dir_count(f->s.tmp) + sn_dir_count(f->s.result),
+				 sn_dir_count(f->s.result),
 			 0);
+	assert_int_equal(sn_dir_count(f->s.tmp), 1); /* spare.00 */
 	assert_true(test_exists(f->s.done, f->json));
 	assert_true(test_exists(f->s.done, f->result));
 	assert_int_equal(
@@ -275,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SPOOL(make_and_open),
 		SPOOL(open_refuses),
+		SPOOL(results_keep_their_inodes),
 		SPOOL(whole_way),
 		SPOOL(buckets),
 		SPOOL(deliver_counts_up),

@@ -1,6 +1,7 @@
 /* Batches of replies, each a transaction with a witness (docs/BRIDGE.md). Runs in the publisher thread. */
 #include <stdlib.h>
 
+#include "base/fail.h"
 #include "publisher_private.h"
 
 /* ---- frames ------------------------------------------------------------ */
@@ -232,6 +233,7 @@ static size_t take_batch(struct publisher *p)
 		bytes += j->len;
 		count++;
 	}
+	p->kicked = p->kicked > count ? p->kicked - count : 0;
 	pthread_mutex_unlock(&p->lock);
 	return count;
 }
@@ -294,7 +296,7 @@ static bool send_batch(struct publisher *p)
 	if (r < 0) /* not fatal: after a kill -9 these replies would go out again */
 		sn_warn("cannot write run/amqp-spool/outbox: %s", strerror(-r));
 	(void)snprintf(witness, sizeof witness, "skynet.witness.%s", p->id);
-	r = AMQP_STATUS_OK;
+	r = SN_FAIL("publish.2") < 0 ? AMQP_STATUS_SOCKET_ERROR : AMQP_STATUS_OK;
 	STAILQ_FOREACH(j, &p->current, link) {
 		if (r == AMQP_STATUS_OK)
 			r = publish(p, j->queue, j);
@@ -314,6 +316,8 @@ static bool await_commit(struct publisher *p, int64_t half_heartbeat_ns)
 	for (;;) {
 		switch (read_frame(p)) {
 		case GOT_COMMIT_OK:
+			if (SN_FAIL("publish.3") < 0)
+				return false;
 			publisher_hand_back(p, &p->current);
 			sn_buf_reset(&p->taken);
 			if (sn_buf_add(&p->taken, p->text.data, p->text.len) < 0)

@@ -1,6 +1,7 @@
 /* The channels of the consuming connection: one per participant, its steps, its messages, its acks. */
 #include <stdlib.h>
 
+#include "base/fail.h"
 #include "consumer_private.h"
 #include "tags.h"
 
@@ -254,9 +255,10 @@ struct sender {
 static int send_ack(void *arg, uint64_t tag, bool multiple)
 {
 	const struct sender *s = arg;
-	int r = amqp_basic_ack(s->c->conn, s->p->ch.number, tag, multiple);
 
-	return r;
+	if (SN_FAIL("ack.3") < 0)
+		return AMQP_STATUS_SOCKET_ERROR;
+	return amqp_basic_ack(s->c->conn, s->p->ch.number, tag, multiple);
 }
 
 static int send_requeue(void *arg, uint64_t tag)

@@ -84,6 +84,8 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 	(void)events;
 	collect(b);
 	results_pump(b);
+	if (b->publisher != NULL)
+		publisher_kick(b->publisher);
 	if (b->status_dirty)
 		status_write(b, NULL);
 	if (b->stopping && (b->publisher == NULL || publisher_pending(b->publisher) == 0 ||

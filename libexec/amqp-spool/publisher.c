@@ -154,21 +154,30 @@ static void wake(struct publisher *p)
 
 bool publisher_submit(struct publisher *p, struct job *j)
 {
-	bool room, wanted = false;
+	bool room;
 
 	pthread_mutex_lock(&p->lock);
 	room = p->state == PUB_READY && !p->known && p->pending < JOBS_MAX && (p->pending == 0 || p->pending_bytes + j->len <= PENDING_BYTES);
 	if (room) {
 		STAILQ_INSERT_TAIL(&p->submitted, j, link);
 		p->waiting++;
-		wanted = !p->wants_many || p->waiting >= GATHER;
 		p->pending++;
 		p->pending_bytes += j->len;
 	}
 	pthread_mutex_unlock(&p->lock);
+	return room;
+}
+
+void publisher_kick(struct publisher *p)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&p->lock);
+	wanted = p->waiting > p->kicked && (!p->wants_many || p->waiting >= GATHER);
+	p->kicked = p->waiting;
+	pthread_mutex_unlock(&p->lock);
 	if (wanted)
 		wake(p);
-	return room;
 }
 
 void publisher_collect(struct publisher *p, struct job_list *out)

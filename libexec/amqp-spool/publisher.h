@@ -29,6 +29,8 @@ STAILQ_HEAD(job_list, job);
 struct publisher *publisher_new(struct bridge *b);
 /* Takes the job. False: as much is on its way as may be, or there is no connection; ask again after the next `wake`. */
 bool publisher_submit(struct publisher *p, struct job *j);
+/* Jobs were submitted: off they go. Once per turn of the loop, so that the thread is woken up once for many. */
+void publisher_kick(struct publisher *p);
 /* Jobs that are done, in order; the caller frees them with job_free(). */
 void publisher_collect(struct publisher *p, struct job_list *out);
 /* Everything collected so far has been retired: the outbox need not name it any longer. */

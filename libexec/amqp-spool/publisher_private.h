@@ -24,6 +24,7 @@ struct publisher {
 	struct job_list submitted, done;
 	size_t pending, pending_bytes;
 	size_t waiting;   /* submitted and not taken into a batch */
+	size_t kicked;    /* of those, how many the thread was told of */
 	bool wants_many;  /* the thread gathers: no wake before GATHER are waiting */
 	enum pub_state state;
 	bool known; /* done holds replies that must not be submitted again */

@@ -16,7 +16,8 @@
 #   bridge_pid, exo_pid NAME, worker_pid NAME     who it is now
 #   done_count NAME, failed_count NAME, open_count NAME; idle NAME: nothing is open
 #   send NAME [JSON] [WFID]           publishes one workitem with these fields, as the engine does
-#   send_many NAME COUNT [JSON]       fields.n and the wfid count up from 1
+#   send_many NAME COUNT [JSON]       fields.n and the wfid count up from 1; fields.pad, a number, becomes so many bytes
+#   send_persistent NAME COUNT [JSON] the same, persistent
 #   send_files NAME FILE…             bodies
 #   take COUNT [TIMEOUT]              takes that many replies: $REPLIES/N (bodies) and $REPLIES.props (one JSON a line)
 #   no_more                           the engine's queue is empty
@@ -253,7 +254,7 @@ home_cleanup()
 		for log in "$HOMES"/*/log/*.txt "$HOMES"/*/run/amqp-spool/status; do
 			[ ! -s "$log" ] || { echo "--- $log" && tail -n 25 "$log"; }
 		done
-		find "$HOMES"/*/spool -type f 2>/dev/null | head -n 40 || :
+		find "$HOMES"/*/spool -path '*/done/*' -prune -o -type f -print 2>/dev/null | head -n 40 || :
 	fi
 }
 
@@ -299,6 +300,8 @@ _publish()
 		    bodies = (pathlib.Path(f).read_bytes() for f in args)
 		else:
 		    count, fields, wfid, persistent = int(args[0]), json.loads(args[1] or "{}"), args[2], args[3]
+		    if isinstance(fields.get("pad"), int):
+		        fields["pad"] = "x" * fields["pad"]
 		    def body(n):
 		        w = {"fields": {"params": {"ref": "p"}, **fields, "n": n}, "wf_name": "t",
 		             "fei": {"engine_id": "engine", "wfid": wfid or f"20261122-{n:06d}", "subid": "0" * 32, "expid": "0_0"},

@@ -1,0 +1,181 @@
+#!/usr/bin/env bats
+# Each step of docs/SPOOL.md, section 3: the process killed just before it, and the step failing with EIO, once, while 20
+# workitems pass. All of these homes run at the same time, against one broker: setup_file starts them, the tests look.
+# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
+bats_require_minimum_version 1.5.0
+
+COUNT=20
+# claim.again has no step of its own in the table: it is the renameat2 of "Start of exo", section 5.
+STEPS='deliver.1 deliver.2 deliver.3 ack.1 ack.2 ack.3 claim.1 claim.2 claim.3 claim.again result.1 result.2 result.3
+	publish.1 publish.2 publish.3 retire.1 retire.2 retire.3 retire.4 retire.5'
+
+common()
+{
+	. "$BATS_TEST_DIRNAME/../lib/home.sh"
+	home_setup
+	HOMES=$BATS_FILE_TMPDIR/homes
+	HOME_PIDS=$HOMES/pids
+	BROKER=$BATS_FILE_TMPDIR/broker
+}
+
+point() # STEP:ACTION: the home of it
+{
+	TAG=$1
+	ENGINE=engine.$TAG
+	home_use "$HOMES/$1"
+	S=$H/spool/P1
+	W=$S/work
+}
+
+start_point()
+{
+	point "$1"
+	cp -a "$HOMES/template" "$H"
+	sed -i "s/engine\.file/$ENGINE/" "$H/etc/conf.d/test.conf"
+	sed -i "s/P1\.file/P1.$TAG/" "$H/sv/skynet-P1/config.exo"
+	export SKYNET_FAIL=$1 SKYNET_FAIL_ONCE=$H/hit
+	keep_bridge
+	keep_exo P1
+	unset SKYNET_FAIL SKYNET_FAIL_ONCE
+}
+
+# One process for all: COUNT workitems into each queue, and the engine's queues.
+send_all()
+{
+	"$BROKER_PYTHON" - "$COUNT" "$@" <<-'PY'
+		import json, os, sys
+		import pika
+		e = os.environ
+		count, *tags = sys.argv[1:]
+		c = pika.BlockingConnection(pika.ConnectionParameters(
+		    e["BROKER_HOST"], int(e["BROKER_PORT"]), e["BROKER_VHOST"],
+		    pika.PlainCredentials(e["BROKER_USER"], e["BROKER_PASS"])))
+		ch = c.channel()
+		for tag in tags:
+		    ch.queue_declare("engine." + tag, durable=True)
+		    ch.queue_declare("P1." + tag, durable=True)
+		    seconds = 0.5 if tag.startswith(("claim.3", "claim.again")) else 0.1  # time for the push
+		    for n in range(1, int(count) + 1):
+		        w = {"fields": {"params": {}, "n": n, "seconds": seconds}, "participant_name": "P1", "re_dispatch_count": 0,
+		             "fei": {"engine_id": "engine", "wfid": f"20261122-{n:04d}", "subid": "0" * 32, "expid": "0_0"}}
+		        ch.basic_publish("", "P1." + tag, json.dumps(w, separators=(",", ":")).encode(),
+		                         pika.BasicProperties(content_type="application/octet-stream", delivery_mode=1))
+		c.close()
+	PY
+}
+
+has_begun() { [ "$(done_count P1)" -ge 2 ]; }
+
+setup_file()
+{
+	common
+	broker_start "$BROKER"
+	home_make "$HOMES/template"
+	home_set '[skynet]' 'sync_after = 0.05'
+	participant P1
+	points=
+	for step in $STEPS; do # those that need a push last
+		case $step in
+		claim.3 | claim.again) ;;
+		*) points="$points $step:kill $step:eio" ;;
+		esac
+	done
+	points="$points claim.3:kill claim.3:eio claim.again:kill claim.again:eio"
+	# shellcheck disable=SC2086 # words
+	{
+		send_all $points
+		for p in $points; do
+			start_point "$p"
+		done
+	}
+	# What needs a push: giving back unbegun work happens at a stop, resuming after a death.
+	for p in claim.3:kill claim.3:eio; do
+		point $p
+		wait_until 60 has_begun
+		kill -TERM "$(exo_pid P1)"
+	done
+	for p in claim.again:kill claim.again:eio; do
+		point $p
+		wait_until 60 has_begun
+		kill -KILL "$(worker_pid P1)"
+	done
+}
+
+teardown_file()
+{
+	common
+	BATS_TEST_COMPLETED=1 # each test shows its own logs
+	home_cleanup
+	broker_kill "$BROKER"
+}
+
+setup()
+{
+	common
+	REPLIES=$BATS_TEST_TMPDIR/replies
+	broker_env "$BROKER"
+}
+
+teardown()
+{
+	if [ -z "${BATS_TEST_COMPLETED:-}" ] && [ -n "${H:-}" ]; then
+		for log in "$H"/log/*.txt; do
+			echo "--- $log" && tail -n 30 "$log"
+		done
+		find "$S" -path '*/done/*' -prune -o -type f -print
+	fi
+}
+
+all_done() { [ "$(done_count P1)" -eq "$COUNT" ] && idle P1; }
+
+check()
+{
+	for action in kill eio; do
+		point "$1:$action"
+		wait_until 75 all_done
+		[ -e "$H/hit" ]
+		take "$COUNT"
+		no_more
+		once "$COUNT"
+		wait_until 10 spool_verify P1 "$COUNT" # retire.3 may be a moment late
+		has_failed P1 0
+		wait_until 40 spool-check P1
+		wait_until 5 unacked_is P1 0
+	done
+}
+
+@test "the steps of docs/SPOOL.md, the failpoints in the source, and these tests are the same" {
+	# Rows of the table in section 3.
+	sed -n '/^## 3/,/^## 4/s/^| \([a-z]*\.[0-9]\) .*/\1/p' "$ROOT/docs/SPOOL.md" | sort >"$BATS_TEST_TMPDIR/docs"
+	grep -rhoE 'SN_FAIL\("[^"]*"\)' "$ROOT/lib" "$ROOT/libexec" --include='*.c' |
+		sed 's/.*"\(.*\)".*/\1/' | grep -vx claim.again | sort >"$BATS_TEST_TMPDIR/source"
+	printf '%s\n' $STEPS | grep -vx claim.again | sort >"$BATS_TEST_TMPDIR/here"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/docs")" -gt 15 ]
+	diff "$BATS_TEST_TMPDIR/docs" "$BATS_TEST_TMPDIR/source"
+	diff "$BATS_TEST_TMPDIR/docs" "$BATS_TEST_TMPDIR/here"
+	for step in $STEPS; do
+		grep -qx "@test \"$step\" { check $step; }" "$BATS_TEST_FILENAME"
+	done
+}
+
+@test "deliver.1" { check deliver.1; }
+@test "deliver.2" { check deliver.2; }
+@test "deliver.3" { check deliver.3; }
+@test "ack.1" { check ack.1; }
+@test "ack.2" { check ack.2; }
+@test "ack.3" { check ack.3; }
+@test "claim.1" { check claim.1; }
+@test "claim.2" { check claim.2; }
+@test "claim.3" { check claim.3; }
+@test "claim.again" { check claim.again; }
+@test "result.1" { check result.1; }
+@test "result.2" { check result.2; }
+@test "result.3" { check result.3; }
+@test "publish.1" { check publish.1; }
+@test "publish.2" { check publish.2; }
+@test "publish.3" { check publish.3; }
+@test "retire.1" { check retire.1; }
+@test "retire.2" { check retire.2; }
+@test "retire.3" { check retire.3; }
+@test "retire.4" { check retire.4; }
+@test "retire.5" { check retire.5; }

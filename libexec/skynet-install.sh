@@ -55,6 +55,9 @@ while [ $# -gt 0 ]; do
 	shift
 done
 load_home
+if [ "$home_system" = yes ] && [ "$(id -u)" != 0 ]; then
+	die 77 'not permitted: the system home is root'\''s'
+fi
 if [ "$bridge" = yes ]; then
 	make_bridge
 	exit
@@ -77,6 +80,15 @@ check_code()
 	if [ "$home_system" = yes ] && [ "$copy" = no ] && [ -n "$user" ]; then
 		chpst -u "$user" test -r "$code" 2>/dev/null || die 77 "$code: cannot be read by $user"
 	fi
+}
+
+# mkspool would find out as well, but with half a participant made. A number is no name.
+check_users()
+{
+	[ -n "$user" ] || wrong_usage 'the system home needs --user'
+	for _u in "$user" "$(config skynet.user)" "$(config skynet.log_user)"; do
+		[ "$(getent passwd "$_u" | cut -d : -f 1)" = "$_u" ] || die 78 "user $_u: no such user (adduser --system --group $_u)"
+	done
 }
 
 check_name()
@@ -138,11 +150,9 @@ make_service()
 	mv -f "$new/config.exo" "$dir/config.exo"
 }
 
+[ "$home_system" = no ] || check_users
 check_code
 check_name
-if [ "$home_system" = yes ] && [ -z "$user" ]; then
-	wrong_usage 'the system home needs --user'
-fi
 make_service
 "$SKYNET_LIBEXEC/skynet-mkspool" "$name"
 "$SKYNET_LIBEXEC/skynet-prepare" --log "$name" >/dev/null
@@ -151,5 +161,10 @@ if [ "$enable" = yes ]; then
 	mkdir -p "$home_service"
 	ln -sfn "$dir" "$home_service/skynet-$name"
 fi
-tell_bridge
+if service_exists amqp-spool; then
+	tell_bridge
+else
+	make_bridge
+	say 'amqp-spool is installed as well: the bridge that every participant needs'
+fi
 say "$name is installed (skynet start $name)"

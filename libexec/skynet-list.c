@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "svc/command.h"
+#include "svc/cli.h"
 
 enum { OPT_NO_HEADER = SN_OPT_FIRST, OPT_JSON };
 
@@ -32,12 +32,6 @@ static void ignore(void *arg, bool error, const char *file, unsigned line, const
 	(void)arg, (void)error, (void)file, (void)line, (void)text;
 }
 
-static void json_text(const char *key, const char *value)
-{
-	printf(",\"%s\":", key);
-	sn_command_json(value);
-}
-
 static void print_row(const struct row *r, bool json, bool first)
 {
 	if (!json) {
@@ -46,14 +40,13 @@ static void print_row(const struct row *r, bool json, bool first)
 		       r->instances, r->enabled ? "yes" : "no", r->code);
 		return;
 	}
-	fputs(first ? "{\"name\":" : ",\n {\"name\":", stdout);
-	sn_command_json(r->name);
-	json_text("queue", r->queue);
-	json_text("regexp", r->regexp);
-	json_text("user", r->user);
+	sn_command_json_row(first, r->name);
+	sn_command_json_member("queue", r->queue);
+	sn_command_json_member("regexp", r->regexp);
+	sn_command_json_member("user", r->user);
 	printf(",\"instances\":%s,\"enabled\":%s", r->instances[0] == '?' ? "null" : r->instances,
 	       r->enabled ? "true" : "false");
-	json_text("code", r->code);
+	sn_command_json_member("code", r->code);
 	putchar('}');
 }
 
@@ -99,55 +92,36 @@ static int list(const struct sn_home *h, char *const *names, bool json)
 	return code;
 }
 
-static int run(const struct sn_home *h, char *const *names, bool json, bool header)
+static int run(const struct sn_cli *cli, char *const *names, bool json, bool header)
 {
-	char **all = NULL;
-	int r = names[0] == NULL ? sn_home_participants(h, &all) : 0, code;
+	char **all = names[0] == NULL ? sn_cli_participants(cli) : NULL;
+	int code, flushed;
 
-	if (r < 0)
-		return sn_command_fail(&COMMAND, r == -EACCES ? SN_EXIT_PERMISSION : SN_EXIT_FAILED, "%s: %s",
-				       h->sv, strerror(-r));
 	if (json)
 		putchar('[');
 	else if (header)
 		printf("%-20s %-20s %-20s %-10s %9s %-7s %s\n", "NAME", "QUEUE", "REGEXP", "USER",
 		       "INSTANCES", "ENABLED", "CODE");
-	code = list(h, all != NULL ? all : names, json);
+	code = list(&cli->home, all != NULL ? all : names, json);
 	if (json)
 		puts("]");
 	sn_home_files_free(all);
-	r = sn_command_flush(&COMMAND);
-	return code != 0 ? code : r;
+	flushed = sn_command_flush(&COMMAND);
+	return code != 0 ? code : flushed;
 }
 
 int main(int argc, char **argv)
 {
-	struct sn_home h;
-	const char *home = NULL;
+	struct sn_cli cli = {.command = &COMMAND};
 	bool json = false, header = true;
 	int opt, code;
 
-	while ((opt = sn_command_next(&COMMAND, argc, argv)) != -1) {
-		switch (opt) {
-		case OPT_NO_HEADER:
-			header = false;
-			break;
-		case OPT_JSON:
-			json = true;
-			break;
-		case SN_OPT_HOME:
-			home = optarg;
-			break;
-		case SN_OPT_HELP:
-			return 0;
-		default:
-			return SN_EXIT_USAGE;
-		}
+	while ((opt = sn_cli_next(&cli, argc, argv)) != -1) {
+		json = json || opt == OPT_JSON;
+		header = header && opt != OPT_NO_HEADER;
 	}
-	code = sn_command_home(&COMMAND, home, &h);
-	if (code != 0)
-		return code;
-	code = run(&h, argv + optind, json, header);
-	sn_home_release(&h);
+	sn_cli_home(&cli);
+	code = run(&cli, argv + optind, json, header);
+	sn_home_release(&cli.home);
 	return code;
 }

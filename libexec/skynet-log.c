@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "svc/command.h"
+#include "svc/cli.h"
 #include "svc/logfile.h"
 #include "svc/service.h"
 #include "sys/dir.h"
@@ -304,30 +304,20 @@ static int set_option(struct show *show, int opt, const char *arg)
 int main(int argc, char **argv)
 {
 	struct show show = {.lines = -2};
-	const char *home = NULL;
+	struct sn_cli cli = {.command = &COMMAND};
 	bool all = false;
 	int opt, code = 0;
 
-	while (code == 0 && (opt = sn_command_next(&COMMAND, argc, argv)) != -1) {
-		switch (opt) {
-		case OPT_ALL:
+	while (code == 0 && (opt = sn_cli_next(&cli, argc, argv)) != -1) {
+		if (opt == OPT_ALL)
 			all = true;
-			break;
-		case SN_OPT_HOME:
-			home = optarg;
-			break;
-		case SN_OPT_HELP:
-			return 0;
-		case SN_OPT_WRONG:
-			return SN_EXIT_USAGE;
-		default:
+		else
 			code = set_option(&show, opt, optarg);
-		}
 	}
 	if (show.lines == -2)
 		show.lines = show.follow ? 10 : -1;
 	if (code == 0)
-		code = run(&show, home, argv + optind, all);
+		code = run(&show, cli.home_option, argv + optind, all);
 	if (show.regex_set)
 		regfree(&show.regex);
 	return code;

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "spool/spool.h"
-#include "svc/command.h"
+#include "svc/cli.h"
 #include "sys/dir.h"
 
 static const struct sn_option OPTIONS[] = {{0}};
@@ -74,20 +74,15 @@ static int make(const struct sn_home *h, const char *name)
 
 int main(int argc, char **argv)
 {
+	struct sn_cli cli = {.command = &COMMAND};
 	struct sn_home h;
-	const char *home = NULL;
-	int opt, code;
+	int code;
 
-	while ((opt = sn_command_next(&COMMAND, argc, argv)) != -1) {
-		if (opt == SN_OPT_HELP)
-			return 0;
-		if (opt == SN_OPT_WRONG)
-			return SN_EXIT_USAGE;
-		home = optarg;
-	}
+	while (sn_cli_next(&cli, argc, argv) != -1)
+		continue; /* --home and --help only */
 	if (optind + 1 != argc)
 		return sn_command_usage(&COMMAND, "one NAME is needed");
-	code = sn_command_home(&COMMAND, home, &h);
+	code = sn_command_home(&COMMAND, cli.home_option, &h);
 	if (code != 0)
 		return code;
 	code = make(&h, argv[optind]);

@@ -132,6 +132,19 @@ static int find_who(const struct sn_config *c, const char *name, struct who *who
 	return r;
 }
 
+/* history.db is the bridge's; and there may be no participant yet whose spool made spool/. */
+static int make_bridge_dirs(const struct sn_home *h, const struct who *who)
+{
+	SN_AUTOFD int lib = -1;
+
+	if ((mkdir(h->spool, 0755) < 0 && errno != EEXIST) || (mkdir(h->lib, 0755) < 0 && errno != EEXIST))
+		return -errno;
+	lib = sn_dir_open(AT_FDCWD, h->lib);
+	if (lib < 0)
+		return lib;
+	return h->system && fchown(lib, who->uid, who->gid) < 0 ? -errno : 0;
+}
+
 static int prepare_service(const struct sn_home *h, const char *name, struct who *who)
 {
 	struct first_reason why = {0};
@@ -155,6 +168,10 @@ static int prepare_service(const struct sn_home *h, const char *name, struct who
 	if (dir < 0)
 		return sn_command_fail(&COMMAND, SN_EXIT_TEMPORARY, "%s/%s: %s", h->run, name,
 				       strerror(-dir));
+	r = bridge ? make_bridge_dirs(h, who) : 0;
+	if (r < 0)
+		return sn_command_fail(&COMMAND, SN_EXIT_TEMPORARY, "%s or %s: %s", h->spool, h->lib,
+				       strerror(-r));
 	return 0;
 }
 
@@ -226,6 +243,8 @@ int main(int argc, char **argv)
 	code = sn_command_home(&COMMAND, home, &h);
 	if (code != 0)
 		return code;
+	if (h.system)
+		umask(022);
 	code = log ? prepare_log(&h, argv[optind], &who) : prepare_service(&h, argv[optind], &who);
 	if (code == 0 && h.system)
 		puts(who.as.data);

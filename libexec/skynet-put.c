@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "spool/retire.h"
 #include "svc/cli.h"
-#include "svc/put.h"
 #include "svc/service.h"
 
 enum { OPT_WAIT = SN_OPT_FIRST, POLL_US = 5000 };
@@ -19,27 +18,6 @@ static const struct sn_command COMMAND = {
 	"Hands a workitem from FILE (default: standard input) to participant NAME and prints its name\n"
 	"in the spool. With --wait prints the reply; exit 0 if its outcome is ok, else 1.",
 	OPTIONS};
-
-static void deliver(const struct sn_cli *cli, struct sn_put *p, const char *file, struct sn_item *ret)
-{
-	struct sn_buf body =
-		SN_BUF(p->max_size_bytes < SN_CLI_BODY_MAX ? p->max_size_bytes : SN_CLI_BODY_MAX);
-	const char *why = "";
-	int r = sn_cli_read(file, &body);
-
-	*ret = (struct sn_item){.shelf = &p->shelf};
-	if (r == -E2BIG)
-		sn_cli_die(cli, SN_EXIT_BAD_ITEM, "%s: larger than max_size, %zu bytes", file,
-			   body.max_bytes);
-	if (r < 0)
-		sn_cli_die(cli, SN_EXIT_BAD_ITEM, "%s: cannot read: %s", file, strerror(-r));
-	r = sn_put(p, body.data, body.len, ret->name, &why);
-	if (r == -EBADMSG)
-		sn_cli_die(cli, SN_EXIT_BAD_ITEM, "%s: no workitem: %s", file, why);
-	if (r < 0)
-		sn_cli_die(cli, sn_cli_code(r), "%s: cannot store it: %s", file, strerror(-r));
-	sn_buf_release(&body);
-}
 
 static void warn_if_down(const struct sn_cli *cli, const char *name)
 {
@@ -116,14 +94,10 @@ int main(int argc, char **argv)
 	if (argc - optind < 1 || argc - optind > 2)
 		sn_cli_usage(&cli, "the NAME of a participant is needed, and one FILE at most");
 	sn_cli_home(&cli);
-	r = sn_put_open(&cli.home, argv[optind], &p);
-	if (r == -ENOENT)
-		sn_cli_die(&cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", argv[optind],
-			   cli.home.spool);
-	if (r < 0)
-		sn_cli_die(&cli, sn_cli_code(r), "cannot open the spool of %s: %s", argv[optind],
-			   strerror(-r));
-	deliver(&cli, &p, argc - optind == 2 ? argv[optind + 1] : "-", &item);
+	sn_cli_put_open(&cli, argv[optind], &p);
+	item = (struct sn_item){.shelf = &p.shelf};
+	if (sn_cli_put_file(&cli, &p, argc - optind == 2 ? argv[optind + 1] : "-", item.name) < 0)
+		return sn_cli_end(&cli);
 	warn_if_down(&cli, SN_BRIDGE_NAME);
 	warn_if_down(&cli, argv[optind]);
 	if (!wait)

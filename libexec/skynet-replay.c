@@ -32,7 +32,7 @@ enum {
 };
 
 static const struct sn_option OPTIONS[] = {
-	{OPT_PARTICIPANT, "participant", "NAME", "whose handler (default: the spool the workitem is in)"},
+	{OPT_PARTICIPANT, "participant", "NAME", "whose handler, and whose spool is looked in first"},
 	{OPT_PDB, "pdb", NULL, "stop in the debugger at the first line of handle_wi, and at an exception"},
 	{OPT_DIFF, "diff", NULL, "compare the reply with the one that was sent; exit 1 if they differ"},
 	{OPT_ENQUEUE, "enqueue", NULL, "only hand it in again, as a new workitem, and print its name"},
@@ -125,6 +125,21 @@ static void take_file(struct replay *rp, const char *path)
 		sn_cli_die(&rp->cli, SN_EXIT_BAD_ITEM, "%s: cannot read: %s", path, strerror(-r));
 }
 
+/* Is it in the spool of --participant? Then what other participants had of the same process is not meant. */
+static bool in_own_spool(const struct replay *rp, const char *what)
+{
+	struct sn_shelf shelf;
+	struct sn_items found = {0};
+	bool own;
+
+	if (rp->participant[0] == '\0' || sn_shelf_open(&rp->cli.home, rp->participant, &shelf) < 0)
+		return false;
+	own = sn_items_find(&shelf, what, &found) == 0 && found.count > 0;
+	sn_items_release(&found);
+	sn_shelf_release(&shelf);
+	return own;
+}
+
 static void take(struct replay *rp, const char *what)
 {
 	struct sn_item item;
@@ -133,7 +148,8 @@ static void take(struct replay *rp, const char *what)
 	if (strcmp(what, "-") == 0 || strchr(what, '/') != NULL || access(what, F_OK) == 0) {
 		take_file(rp, what);
 	} else {
-		rp->shelves = sn_cli_shelves(&rp->cli, NULL, &rp->count);
+		rp->shelves =
+			sn_cli_shelves(&rp->cli, in_own_spool(rp, what) ? rp->participant : NULL, &rp->count);
 		code = sn_cli_find(&rp->cli, rp->shelves, rp->count, what, &item);
 		if (code != 0)
 			exit(code);
@@ -143,22 +159,14 @@ static void take(struct replay *rp, const char *what)
 		sn_cli_usage(&rp->cli, "%s: in no spool, so --participant is needed", what);
 }
 
-static int enqueue(struct replay *rp)
+static int enqueue(struct replay *rp, const char *what)
 {
 	char name[SN_NAME_SIZE];
-	const char *why = "";
 	struct sn_put p;
-	int r = sn_put_open(&rp->cli.home, rp->participant, &p);
 
-	if (r == -ENOENT)
-		sn_cli_die(&rp->cli, SN_EXIT_UNKNOWN, "%s: no such participant", rp->participant);
-	if (r == 0)
-		r = sn_put(&p, rp->body.data, rp->body.len, name, &why);
-	if (r == -EBADMSG)
-		sn_cli_die(&rp->cli, SN_EXIT_BAD_ITEM, "no workitem: %s", why);
-	if (r < 0)
-		sn_cli_die(&rp->cli, sn_cli_code(r), "cannot store it again: %s", strerror(-r));
-	printf("%s\n", name);
+	sn_cli_put_open(&rp->cli, rp->participant, &p);
+	if (sn_cli_put(&rp->cli, &p, what, &rp->body, name) == 0)
+		printf("%s\n", name);
 	sn_put_close(&p);
 	return sn_cli_end(&rp->cli);
 }
@@ -276,6 +284,7 @@ static void run(struct replay *rp)
 	char **files = sn_home_config_files(&rp->cli.home, rp->participant);
 	struct sn_config config;
 	struct sn_config_reader rd = {0};
+	struct sn_env env = {0};
 	int r = sn_home_config(&rp->cli.home, rp->participant, &rd, &config);
 
 	if (r == -ENOENT)
@@ -283,8 +292,8 @@ static void run(struct replay *rp)
 	if (r < 0)
 		sn_cli_die(&rp->cli, SN_EXIT_CONFIG, "%s: its configuration is wrong", rp->participant);
 	become(rp, &config);
-	sn_envfile_apply(&rp->cli.home, rp->participant);
-	if (setenv("SKYNET_PARTICIPANT", rp->participant, 1) < 0)
+	sn_env_load(&env, &rp->cli.home, rp->participant);
+	if (sn_env_apply(&env) < 0 || setenv("SKYNET_PARTICIPANT", rp->participant, 1) < 0)
 		sn_cli_die(&rp->cli, SN_EXIT_TEMPORARY, "out of memory");
 	if (chdir(dir) < 0)
 		sn_cli_die(&rp->cli, sn_cli_code(-errno), "cannot enter %s: %s", dir, strerror(errno));
@@ -332,7 +341,7 @@ int main(int argc, char **argv)
 	sn_cli_home(&rp.cli);
 	take(&rp, argv[optind]);
 	if (rp.enqueue)
-		return enqueue(&rp);
+		return enqueue(&rp, argv[optind]);
 	if (rp.diff && !rp.has_old)
 		sn_cli_die(&rp.cli, SN_EXIT_UNKNOWN, "%s: no reply was kept to compare with", argv[optind]);
 	run(&rp);

@@ -135,7 +135,7 @@ static void print_raw(const struct sn_cli *cli, const struct sn_item *item)
 }
 
 /* All workitems of a process if `text` is a WFID, else the one whose name it begins. Exit code. */
-static int find(const struct sn_cli *cli, const struct sn_shelf *shelves, size_t count, const char *text,
+static int find(struct sn_cli *cli, const struct sn_shelf *shelves, size_t count, const char *text,
 		struct sn_items *ret)
 {
 	struct sn_item one;

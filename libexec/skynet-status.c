@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "svc/command.h"
+#include "svc/cli.h"
 #include "svc/service.h"
 #include "sys/dir.h"
 
@@ -27,7 +27,7 @@ static const struct sn_command COMMAND = {
 	OPTIONS};
 
 struct show {
-	const struct sn_home *home;
+	struct sn_cli cli;
 	bool json, colour, named;
 	unsigned shown, not_running;
 };
@@ -161,11 +161,7 @@ static void print_line(const struct show *show, const char *name, const struct s
 
 static void json_text(const char *key, const char *value)
 {
-	printf(",\"%s\":", key);
-	if (value == NULL || value[0] == '\0')
-		fputs("null", stdout);
-	else
-		sn_command_json(value);
+	sn_command_json_member(key, value == NULL || value[0] == '\0' ? NULL : value);
 }
 
 static void json_number(const char *key, int n)
@@ -182,8 +178,7 @@ static void print_json(const struct show *show, const char *name, const struct s
 
 	if (s->since_us > 0)
 		sn_time_format(s->since_us, since);
-	fputs(show->shown == 0 ? "{\"name\":" : ",\n {\"name\":", stdout);
-	sn_command_json(name);
+	sn_command_json_row(show->shown == 0, name);
 	json_text("state", s->state);
 	json_text("want", s->want);
 	printf(",\"ready\":%s", s->ready ? "true" : "false");
@@ -205,11 +200,11 @@ static int show_one(struct show *show, const char *name)
 	struct sn_service s;
 	struct counts n;
 
-	if (sn_service_look(show->home, name, &s) == -ENOENT) {
+	if (sn_service_look(&show->cli.home, name, &s) == -ENOENT) {
 		sn_service_release(&s);
 		return sn_command_fail(&COMMAND, SN_EXIT_UNKNOWN, "%s: no such participant", name);
 	}
-	n = count(show->home, name);
+	n = count(&show->cli.home, name);
 	if (show->json)
 		print_json(show, name, &s, n);
 	else
@@ -234,13 +229,10 @@ static int show_names(struct show *show, char *const *names)
 
 static int show_all(struct show *show)
 {
-	char **names;
-	int r = sn_home_participants(show->home, &names), code = 0;
+	char **names = sn_cli_participants(&show->cli);
+	int code = 0, r;
 
-	if (r < 0)
-		return sn_command_fail(&COMMAND, r == -EACCES ? SN_EXIT_PERMISSION : SN_EXIT_FAILED, "%s: %s",
-				       show->home->sv, strerror(-r));
-	if (sn_service_exists(show->home, SN_BRIDGE_NAME))
+	if (sn_service_exists(&show->cli.home, SN_BRIDGE_NAME))
 		code = show_one(show, SN_BRIDGE_NAME);
 	r = show_names(show, names);
 	sn_home_files_free(names);
@@ -268,33 +260,17 @@ static int run(struct show *show, bool header, char *const *names)
 
 int main(int argc, char **argv)
 {
-	struct sn_home h;
-	struct show show = {.home = &h, .colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL};
-	const char *home = NULL;
+	struct show show = {.cli = {.command = &COMMAND},
+			    .colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL};
 	bool header = true;
 	int opt, code;
 
-	while ((opt = sn_command_next(&COMMAND, argc, argv)) != -1) {
-		switch (opt) {
-		case OPT_NO_HEADER:
-			header = false;
-			break;
-		case OPT_JSON:
-			show.json = true;
-			break;
-		case SN_OPT_HOME:
-			home = optarg;
-			break;
-		case SN_OPT_HELP:
-			return 0;
-		default:
-			return SN_EXIT_USAGE;
-		}
+	while ((opt = sn_cli_next(&show.cli, argc, argv)) != -1) {
+		show.json = show.json || opt == OPT_JSON;
+		header = header && opt != OPT_NO_HEADER;
 	}
-	code = sn_command_home(&COMMAND, home, &h);
-	if (code != 0)
-		return code;
+	sn_cli_home(&show.cli);
 	code = run(&show, header, argv + optind);
-	sn_home_release(&h);
+	sn_home_release(&show.cli.home);
 	return code;
 }

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "svc/command.h"
+#include "svc/cli.h"
 #include "svc/service.h"
 #include "sys/dir.h"
 
@@ -69,7 +69,7 @@ static const struct goal {
 } GOALS[] = {{"ready", is_ready}, {"up", is_up}, {"down", is_down}, {"idle", is_idle}};
 
 struct wait {
-	const struct sn_home *home;
+	struct sn_cli cli;
 	const struct goal *goal;
 	bool quiet;
 	int64_t until_ns;
@@ -80,8 +80,8 @@ static enum answer look(const struct wait *w, const char *name)
 	struct sn_service s;
 	enum answer a = NEVER;
 
-	if (sn_service_look(w->home, name, &s) == 0)
-		a = w->goal->reached(w->home, name, &s);
+	if (sn_service_look(&w->cli.home, name, &s) == 0)
+		a = w->goal->reached(&w->cli.home, name, &s);
 	sn_service_release(&s);
 	return a;
 }
@@ -92,7 +92,7 @@ static void explain(const struct wait *w, const char *name)
 
 	if (w->quiet)
 		return;
-	if (sn_service_look(w->home, name, &s) < 0)
+	if (sn_service_look(&w->cli.home, name, &s) < 0)
 		fprintf(stderr, "%s: gone\n", name);
 	else if (s.status.reason != NULL && (s.running || s.failed))
 		fprintf(stderr, "%s: not %s, %s: %s\n", name, w->goal->word, s.state, s.status.reason);
@@ -120,7 +120,7 @@ static int wait_for_all(const struct wait *w, char *const *names)
 	int code = 0, r;
 
 	for (char *const *n = names; *n != NULL; n++) {
-		if (!sn_service_exists(w->home, *n))
+		if (!sn_service_exists(&w->cli.home, *n))
 			return sn_command_fail(&COMMAND, SN_EXIT_UNKNOWN, "%s: no such participant", *n);
 	}
 	for (; *names != NULL; names++) {
@@ -140,53 +140,26 @@ static const struct goal *find_goal(const char *word)
 	return NULL;
 }
 
-static int run(struct wait *w, const char *home, int64_t timeout_ns, char *const *names)
-{
-	struct sn_home h;
-	int code;
-
-	if (w->goal == NULL)
-		return sn_command_usage(&COMMAND, "--for ready, up, down or idle");
-	if (names[0] == NULL)
-		return sn_command_usage(&COMMAND, "a NAME is needed");
-	code = sn_command_home(&COMMAND, home, &h);
-	if (code != 0)
-		return code;
-	w->home = &h;
-	w->until_ns = sn_clock_mono_ns() + timeout_ns;
-	code = wait_for_all(w, names);
-	sn_home_release(&h);
-	return code;
-}
-
 int main(int argc, char **argv)
 {
-	struct wait w = {.goal = &GOALS[0]};
-	const char *home = NULL;
+	struct wait w = {.cli = {.command = &COMMAND}, .goal = &GOALS[0]};
 	int64_t timeout_ns = 60 * 1000000000LL;
-	int opt;
+	int opt, code;
 
-	while ((opt = sn_command_next(&COMMAND, argc, argv)) != -1) {
-		switch (opt) {
-		case 't':
-			if (sn_command_duration(optarg, &timeout_ns) < 0)
-				return sn_command_usage(&COMMAND, "--timeout %s: no number of seconds",
-							optarg);
-			break;
-		case OPT_FOR:
+	while ((opt = sn_cli_next(&w.cli, argc, argv)) != -1) {
+		if (opt == 't' && sn_command_duration(optarg, &timeout_ns) < 0)
+			sn_cli_usage(&w.cli, "--timeout %s: no number of seconds", optarg);
+		else if (opt == OPT_FOR)
 			w.goal = find_goal(optarg);
-			break;
-		case OPT_QUIET:
-			w.quiet = true;
-			break;
-		case SN_OPT_HOME:
-			home = optarg;
-			break;
-		case SN_OPT_HELP:
-			return 0;
-		default:
-			return SN_EXIT_USAGE;
-		}
+		w.quiet = w.quiet || opt == OPT_QUIET;
 	}
-	return run(&w, home, timeout_ns, argv + optind);
+	if (w.goal == NULL)
+		sn_cli_usage(&w.cli, "--for ready, up, down or idle");
+	if (optind == argc)
+		sn_cli_usage(&w.cli, "a NAME is needed");
+	sn_cli_home(&w.cli);
+	w.until_ns = sn_clock_mono_ns() + timeout_ns;
+	code = wait_for_all(&w, argv + optind);
+	sn_home_release(&w.cli.home);
+	return code;
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # compile-commands.sh MAKE…: reads what `MAKE -Bn` would compile and prints compile_commands.json.
 set -eu
+# shellcheck disable=SC2016 # awk's own $
 "$@" | awk -v dir="$(pwd)" '
 	function quoted(text) { gsub(/[\\"]/, "\\\\&", text); return "\"" text "\"" }
 	BEGIN { print "[" }

@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# shellcheck disable=SC2016 # awk's own $
 mk/files.sh c | xargs awk '
 BEGIN {
 	n = split("base sys data spool svc", floor)

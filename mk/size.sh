@@ -4,6 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# shellcheck disable=SC2016 # awk's own $
 mk/files.sh c | xargs awk -v strict="${SIZE_STRICT:-0}" '
 function end_file() {
 	if (file != "" && lines > 400) {

@@ -70,14 +70,13 @@ static char *mend(struct run *run, struct sn_check *c, const struct sn_finding *
 
 static void print_json(const struct sn_check *c, const struct sn_finding *f, const char *note)
 {
-	printf("{\"participant\":\"%s\",\"code\":\"%s\",\"path\":", c->shelf->participant,
+	printf("{\"participant\":\"%s\",\"code\":\"%s\"", c->shelf->participant,
 	       sn_trouble_kind(f->trouble)->code);
-	sn_command_json(f->path);
-	printf(",\"name\":\"%s\",\"meaning\":", f->name);
-	sn_command_json(sn_trouble_kind(f->trouble)->meaning);
-	printf(",\"note\":");
-	sn_command_json(note);
-	printf("}\n");
+	sn_command_json_member("path", f->path);
+	sn_command_json_member("name", f->name);
+	sn_command_json_member("meaning", sn_trouble_kind(f->trouble)->meaning);
+	sn_command_json_member("note", note);
+	puts("}");
 }
 
 static void found(void *arg, struct sn_check *c, const struct sn_finding *f)

@@ -115,13 +115,13 @@ static void print_json(const struct sn_item *item, const struct row *row)
 	char arrived[SN_TIME_TEXT_SIZE];
 
 	sn_time_format(sn_name_time_us(item->name), arrived);
-	printf("{\"participant\":\"%s\",\"state\":\"%s\",\"name\":\"%s\",\"arrived\":\"%s\",\"attempt\":%u,\"wfid\":",
+	printf("{\"participant\":\"%s\",\"state\":\"%s\",\"name\":\"%s\",\"arrived\":\"%s\",\"attempt\":%u",
 	       item->shelf->participant, sn_item_state_name(item->state), item->name, arrived, row->attempt);
-	sn_command_json(row->wfid);
-	printf(",\"expid\":");
-	sn_command_json(row->expid);
-	printf(",\"size\":%zu,\"outcome\":%s%s%s}\n", row->size, row->outcome != NULL ? "\"" : "",
-	       row->outcome != NULL ? row->outcome : "null", row->outcome != NULL ? "\"" : "");
+	sn_command_json_member("wfid", row->wfid);
+	sn_command_json_member("expid", row->expid);
+	printf(",\"size\":%zu", row->size);
+	sn_command_json_member("outcome", row->outcome);
+	puts("}");
 }
 
 struct choice {

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "svc/cli.h"
-#include "svc/put.h"
 #include "sys/dir.h"
 
 enum { OPT_ALL = SN_OPT_FIRST, OPT_DONE };
@@ -48,7 +47,6 @@ static void deliver(struct sn_cli *cli, struct sn_put *p, const struct sn_item *
 		    const struct sn_buf *body)
 {
 	char name[SN_NAME_SIZE] = "";
-	const char *why = "";
 	int r = sn_put_is_open(p, body->data, body->len, name);
 
 	if (r == 1) {
@@ -56,18 +54,11 @@ static void deliver(struct sn_cli *cli, struct sn_put *p, const struct sn_item *
 			      name);
 		return;
 	}
-	if (r == 0)
-		r = sn_put(p, body->data, body->len, name, &why);
-	if (r == -EBADMSG)
-		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: no workitem: %s", item->name, why);
-	else if (r == -EFBIG)
-		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: larger than max_size", item->name);
-	else if (r < 0)
-		sn_cli_failed(cli, sn_cli_code(r), "%s: cannot store it again: %s", item->name, strerror(-r));
 	if (r < 0)
+		sn_cli_failed(cli, sn_cli_code(r), "%s: cannot read open/: %s", item->name, strerror(-r));
+	if (r < 0 || sn_cli_put(cli, p, item->name, body, name) < 0)
 		return;
 	printf("%s\n", name);
-	cli->done++;
 	r = note(p, item, name);
 	if (r < 0)
 		fprintf(stderr, "%s: %s: retried, but no note could be left: %s\n", COMMAND.name, item->name,
@@ -110,17 +101,14 @@ static void retry_all(struct sn_cli *cli, struct sn_put *p, enum sn_item_state f
 static void retry_one(struct sn_cli *cli, struct sn_put *p, enum sn_item_state from, const char *text)
 {
 	struct sn_item item;
-	int code = sn_cli_find(cli, &p->shelf, 1, text, &item);
 
-	if (code != 0) {
-		cli->failed++;
-		cli->code = code;
-	} else if (item.state != from) {
+	if (sn_cli_find(cli, &p->shelf, 1, text, &item) != 0)
+		return;
+	if (item.state != from)
 		sn_cli_failed(cli, SN_EXIT_BAD_ITEM, "%s: it is %s, not %s", item.name,
 			      sn_item_state_name(item.state), sn_item_state_name(from));
-	} else {
+	else
 		retry(cli, p, &item);
-	}
 }
 
 int main(int argc, char **argv)
@@ -129,7 +117,7 @@ int main(int argc, char **argv)
 	enum sn_item_state from = SN_ITEM_FAILED;
 	struct sn_put p;
 	bool all = false;
-	int opt, r;
+	int opt;
 
 	while ((opt = sn_cli_next(&cli, argc, argv)) != -1) {
 		all = all || opt == OPT_ALL;
@@ -138,13 +126,7 @@ int main(int argc, char **argv)
 	if (optind >= argc || (optind + 1 == argc) != all)
 		sn_cli_usage(&cli, "the NAME of a participant is needed, and either ITEMs or --all");
 	sn_cli_home(&cli);
-	r = sn_put_open(&cli.home, argv[optind], &p);
-	if (r == -ENOENT)
-		sn_cli_die(&cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", argv[optind],
-			   cli.home.spool);
-	if (r < 0)
-		sn_cli_die(&cli, sn_cli_code(r), "cannot open the spool of %s: %s", argv[optind],
-			   strerror(-r));
+	sn_cli_put_open(&cli, argv[optind], &p);
 	if (all)
 		retry_all(&cli, &p, from);
 	for (int i = optind + 1; i < argc; i++)

@@ -1,6 +1,7 @@
 #include "data/workitem.h"
 
 #include <cjson/cJSON.h>
+#include <stdlib.h>
 
 static void take(const cJSON *object, const char *key, char out[SN_FEI_MAX + 1])
 {
@@ -40,19 +41,51 @@ static void read_fei(struct sn_workitem *w)
 	cJSON_Delete(fei);
 }
 
+/* As Python's bool() has it: the worker decides with that whether a reply is sent, and exo and the bridge must not answer
+ * in its place where it would not have. A process definition in XML says "true". */
+static bool is_truthy(struct sn_span v)
+{
+	switch (v.data[0]) {
+	case 't':
+		return true;
+	case 'f':
+	case 'n':
+		return false;
+	case '"':
+		return v.len > 2;
+	case '{':
+	case '[':
+		return strspn(v.data + 1, " \t\r\n") < v.len - 2; /* bounded by its own closing bracket */
+	default:
+		return strtod(v.data, NULL) != 0; /* bounded by the bracket of the object that it is in */
+	}
+}
+
+/* The key "forget" may be written with escapes, though no engine does. */
+static bool may_forget(struct sn_span fields)
+{
+	static const char *const TRACES[] = {"forget", "\\u006", "\\u007"};
+
+	for (size_t i = 0; i < SN_COUNT(TRACES); i++) {
+		if (memmem(fields.data, fields.len, TRACES[i], strlen(TRACES[i])) != NULL)
+			return true;
+	}
+	return false;
+}
+
 static bool wants_forget(struct sn_span fields)
 {
 	static const char *const PARAMS[] = {"params"}, *const FORGET[] = {"forget"};
 	struct sn_span params, forget;
 
 	/* The word is rare: most workitems are spared the second look. */
-	if (memmem(fields.data, fields.len, "forget", 6) == NULL)
+	if (!may_forget(fields))
 		return false;
 	if (sn_json_object(fields.data, fields.len, PARAMS, &params, 1) < 0 || !is_object(params))
 		return false;
 	if (sn_json_object(params.data, params.len, FORGET, &forget, 1) < 0 || forget.data == NULL)
 		return false;
-	return is_true(forget);
+	return is_truthy(forget);
 }
 
 void sn_workitem_read(const char *text, size_t len, struct sn_workitem *ret)

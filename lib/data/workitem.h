@@ -25,7 +25,7 @@ struct sn_workitem {
 	enum sn_workitem_kind kind;
 	struct sn_fei fei;
 	bool fei_is_object;
-	bool forget;           /* fields.params.forget is true: no reply is sent */
+	bool forget;           /* fields.params.forget is truthy, as Python reads it: no reply is sent */
 	struct sn_span fields; /* raw, borrowed from the text */
 	struct sn_span fei_raw;
 	const char *reason;    /* of SN_WORKITEM_JUNK, a constant */

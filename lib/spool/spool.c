@@ -136,6 +136,18 @@ void sn_spare_format(unsigned number, char ret_leaf[SN_SPARE_SIZE])
 	(void)snprintf(ret_leaf, SN_SPARE_SIZE, "spare.%02u", number % SN_SPARES); /* fits */
 }
 
+bool sn_spare_valid(const char *leaf)
+{
+	char spare[SN_SPARE_SIZE];
+
+	for (unsigned n = 0; n < SN_SPARES; n++) {
+		sn_spare_format(n, spare);
+		if (strcmp(leaf, spare) == 0)
+			return true;
+	}
+	return false;
+}
+
 void sn_spool_release(struct sn_spool *s)
 {
 	int *const fds[] = {&s->root, &s->open, &s->done,   &s->failed,		  &s->work,		 &s->new,

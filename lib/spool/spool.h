@@ -22,6 +22,7 @@ struct sn_spool {
 /* result/tmp/spare.NN: result files that the bridge has copied, to be written anew. */
 enum { SN_SPARES = 32, SN_SPARE_SIZE = 16 };
 void sn_spare_format(unsigned number, char ret_leaf[SN_SPARE_SIZE]);
+bool sn_spare_valid(const char *leaf);
 
 enum sn_spool_side {
 	SN_SPOOL_BRIDGE, /* everything */

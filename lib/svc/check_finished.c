@@ -1,8 +1,9 @@
-/* done/ and failed/: DATE/BUCKET/NAME.{json,result,log,retried,cancel} and NAME.mNNNN. */
+/* done/ and failed/: DATE/BUCKET/NAME.{json,result,log,retried,cancel,rejected} and NAME.mNNNN. */
 #include <fcntl.h>
 
 #include "base/mem.h"
 #include "data/digest.h"
+#include "spool/retire.h"
 #include "svc/check.h"
 #include "sys/dir.h"
 
@@ -17,7 +18,7 @@ struct level { /* where the walk is */
 /* The part of leaf before its suffix, if that is one of ours. */
 static const char *suffix_of(const char *leaf, char ret_name[SN_NAME_SIZE])
 {
-	static const char *const SUFFIXES[] = {".json", ".result", ".log", ".retried", ".cancel"};
+	static const char *const SUFFIXES[] = {".json", ".result", ".log", ".retried", ".cancel", ".rejected"};
 	unsigned number;
 
 	if (sn_message_parse(leaf, ret_name, &number) == 0)
@@ -64,12 +65,26 @@ static void check_bytes(const struct level *l, const char *leaf, const char *nam
 	sn_buf_release(&b);
 }
 
+/* Is there a workitem to this file? What was sent on the way, and what was rejected, is there before the workitem is, and a
+ * message lies in done/ also when the workitem ends in failed/. */
+static bool alone(const struct level *l, const char *name, const char *suffix)
+{
+	struct sn_spool *s = &l->c->shelf->s;
+	SN_AUTOFREE char *json = sn_asprintf("%s.json", name);
+
+	if (strcmp(suffix, ".m") == 0 || strcmp(suffix, ".rejected") == 0) /* retiring is one step: open/ first */
+		return !sn_check_exists(s->open, name) && sn_retired(s, name) != 1;
+	/* A result without a ledger goes to failed/ with its log, and no workitem. */
+	if ((strcmp(suffix, ".result") == 0 && l->top == s->done) || strcmp(suffix, ".retried") == 0)
+		return !sn_check_exists(l->fd, json);
+	return false;
+}
+
 static int check_leaf(void *arg, const char *leaf)
 {
 	const struct level *l = arg;
 	char name[SN_NAME_SIZE] = "", date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
 	const char *suffix = suffix_of(leaf, name);
-	SN_AUTOFREE char *json = sn_asprintf("%s.json", name);
 
 	if (suffix == NULL) {
 		sn_check_report(l->c, SN_FOREIGN, l->path, leaf);
@@ -78,12 +93,8 @@ static int check_leaf(void *arg, const char *leaf)
 	sn_name_bucket(name, date, bucket);
 	if (strcmp(date, l->date) != 0 || strcmp(bucket, l->bucket) != 0)
 		sn_check_report(l->c, SN_DONE_BUCKET, l->path, leaf);
-	/* A result without a ledger goes to failed/ with its log, and no workitem. */
-	if ((strcmp(suffix, ".result") == 0 && l->top == l->c->shelf->s.done) || strcmp(suffix, ".m") == 0 ||
-	    strcmp(suffix, ".retried") == 0) {
-		if (!sn_check_exists(l->fd, json))
-			sn_check_report(l->c, SN_DONE_ALONE, l->path, leaf);
-	}
+	if (alone(l, name, suffix))
+		sn_check_report(l->c, SN_DONE_ALONE, l->path, leaf);
 	if (l->c->deep && (strcmp(suffix, ".json") == 0 ||
 			   (strcmp(suffix, ".result") == 0 && l->top == l->c->shelf->s.done)))
 		check_bytes(l, leaf, name, suffix);

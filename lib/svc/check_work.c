@@ -157,8 +157,7 @@ static int check_result(void *arg, const char *leaf)
 
 static int check_tmp(void *arg, const char *leaf)
 {
-	/* spare.NN: a file kept for the next result (retire.4). */
-	if (strncmp(leaf, "spare.", 6) != 0)
+	if (!sn_spare_valid(leaf)) /* kept for the next result (retire.4) */
 		sn_check_report(arg, SN_TMP_LEFTOVER, "work/result/tmp", leaf);
 	return 0;
 }

@@ -12,8 +12,6 @@
 #include "sys/fd.h"
 #include "sys/lock.h"
 
-enum { CANDIDATES_MAX = 20 };
-
 int sn_cli_next(struct sn_cli *cli, int argc, char *const *argv)
 {
 	int opt;
@@ -107,87 +105,15 @@ int sn_cli_code(int err)
 	}
 }
 
-void sn_cli_shelf(const struct sn_cli *cli, const char *participant, struct sn_shelf *ret)
+char **sn_cli_participants(const struct sn_cli *cli)
 {
-	int r = sn_shelf_open(&cli->home, participant, ret);
-
-	if (r == -ENOENT)
-		sn_cli_die(cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", participant,
-			   cli->home.spool);
-	if (r < 0)
-		sn_cli_die(cli, sn_cli_code(r), "cannot open the spool %s/%s: %s", cli->home.spool,
-			   participant, strerror(-r));
-}
-
-struct sn_shelf *sn_cli_shelves(const struct sn_cli *cli, const char *participant, size_t *ret_count)
-{
-	struct sn_shelf *shelves;
-	size_t count = 0, n = 0;
 	char **names;
-	int r;
+	int r = sn_home_participants(&cli->home, &names);
 
-	if (participant != NULL) {
-		shelves = sn_calloc(1, sizeof *shelves);
-		sn_cli_shelf(cli, participant, shelves);
-		*ret_count = 1;
-		return shelves;
-	}
-	r = sn_shelf_names(&cli->home, &names);
 	if (r < 0)
-		sn_cli_die(cli, sn_cli_code(r), "cannot list %s: %s", cli->home.spool, strerror(-r));
-	while (names[n] != NULL)
-		n++;
-	shelves = sn_calloc(n, sizeof *shelves);
-	for (size_t i = 0; i < n; i++) {
-		r = sn_shelf_open(&cli->home, names[i], &shelves[count]);
-		if (r == 0)
-			count++;
-		else
-			fprintf(stderr, "%s: %s/%s is left out: %s\n", cli->command->name, cli->home.spool,
-				names[i], strerror(-r));
-	}
-	if (r < 0 && count == 0)
-		exit(sn_cli_code(r));
-	sn_home_files_free(names);
-	*ret_count = count;
-	return shelves;
-}
-
-static void list_candidates(const struct sn_items *found)
-{
-	for (size_t i = 0; i < found->count && i < CANDIDATES_MAX; i++)
-		fprintf(stderr, "  %s %s %s\n", found->list[i].shelf->participant, found->list[i].name,
-			sn_item_state_name(found->list[i].state));
-	if (found->count > CANDIDATES_MAX)
-		fprintf(stderr, "  … and %zu more\n", found->count - CANDIDATES_MAX);
-}
-
-int sn_cli_find(const struct sn_cli *cli, const struct sn_shelf *shelves, size_t count, const char *text,
-		struct sn_item *ret)
-{
-	struct sn_cli quiet = *cli; /* the caller counts */
-	struct sn_items found = {0};
-	int code = 0, r;
-
-	for (size_t i = 0; i < count; i++) {
-		r = sn_items_find(&shelves[i], text, &found);
-		if (r < 0)
-			sn_cli_die(cli, sn_cli_code(r), "cannot list the spool of %s: %s",
-				   shelves[i].participant, strerror(-r));
-	}
-	sn_items_sort(&found);
-	if (found.count == 1) {
-		*ret = found.list[0];
-	} else if (found.count == 0) {
-		code = SN_EXIT_UNKNOWN;
-		sn_cli_failed(&quiet, code, "%s: no such workitem", text);
-	} else {
-		code = SN_EXIT_BAD_ITEM;
-		sn_cli_failed(&quiet, code, "%s: means %zu workitems:", text, found.count);
-		list_candidates(&found);
-	}
-	sn_items_release(&found);
-	return code;
+		sn_cli_die(cli, r == -EACCES ? SN_EXIT_PERMISSION : SN_EXIT_FAILED, "%s: %s", cli->home.sv,
+			   strerror(-r));
+	return names;
 }
 
 bool sn_cli_runs(const struct sn_cli *cli, const char *name)

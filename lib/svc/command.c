@@ -154,3 +154,18 @@ void sn_command_json(const char *text)
 		fputs("null", stdout);
 	sn_buf_release(&b);
 }
+
+void sn_command_json_member(const char *key, const char *text)
+{
+	printf(",\"%s\":", key);
+	if (text == NULL)
+		fputs("null", stdout);
+	else
+		sn_command_json(text);
+}
+
+void sn_command_json_row(bool first, const char *name)
+{
+	fputs(first ? "{\"name\":" : ",\n {\"name\":", stdout);
+	sn_command_json(name);
+}

@@ -43,5 +43,9 @@ int sn_command_flush(const struct sn_command *c) SN_CHECK;
 int sn_command_duration(const char *text, int64_t *ret_ns) SN_CHECK;
 /* Prints `text` as a JSON string. */
 void sn_command_json(const char *text);
+/* Prints `,"key":"text"`; NULL: null. */
+void sn_command_json_member(const char *key, const char *text);
+/* Begins an object of an array of such: `{"name":"NAME"`. */
+void sn_command_json_row(bool first, const char *name);
 
 #endif

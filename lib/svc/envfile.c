@@ -7,19 +7,27 @@
 #include "base/mem.h"
 #include "sys/fd.h"
 
-enum { ENV_FILE_MAX = 1 << 20 };
+enum { ENV_FILE_MAX = 1 << 20, ENV_COUNT_MAX = 4096 };
 
-static const char *skip_blanks(const char *s)
+static char *skip_blanks(char *s)
 {
 	return s + strspn(s, " \t");
 }
 
+static bool key_valid(const char *key)
+{
+	if (*key == '\0' || isdigit((unsigned char)*key))
+		return false;
+	while (isalnum((unsigned char)*key) || *key == '_')
+		key++;
+	return *key == '\0';
+}
+
 /* 0, or -EINVAL for a line that is none of what is allowed. */
-static int apply_line(char *line)
+static int add_line(struct sn_env *e, char *line)
 {
 	size_t len = strlen(line);
-	const char *key;
-	char *eq;
+	char *key, *eq, *pair;
 
 	while (len > 0 && isspace((unsigned char)line[len - 1]))
 		line[--len] = '\0';
@@ -29,17 +37,20 @@ static int apply_line(char *line)
 	if (strncmp(key, "export", 6) == 0 && (key[6] == ' ' || key[6] == '\t'))
 		key = skip_blanks(key + 6);
 	eq = strchr(key, '=');
-	if (eq == NULL || eq == key || isdigit((unsigned char)*key))
+	if (eq == NULL || e->count == ENV_COUNT_MAX)
 		return -EINVAL;
-	for (const char *p = key; p < eq; p++) {
-		if (!isalnum((unsigned char)*p) && *p != '_')
-			return -EINVAL;
+	pair = sn_strdup(key);
+	pair[eq - key] = '\0';
+	if (!key_valid(pair)) {
+		free(pair);
+		return -EINVAL;
 	}
-	*eq = '\0';
-	return setenv(key, eq + 1, 1) < 0 ? -errno : 0;
+	e->list = sn_realloc(e->list, (e->count + 1) * sizeof *e->list);
+	e->list[e->count++] = pair;
+	return 0;
 }
 
-static void apply_file(const char *path)
+static void load_file(struct sn_env *e, const char *path)
 {
 	struct sn_buf text = SN_BUF(ENV_FILE_MAX);
 	SN_AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -51,17 +62,37 @@ static void apply_file(const char *path)
 		sn_warn("%s: cannot be read, skipped: %s", path, strerror(-r));
 	while (rest != NULL && (line = strsep(&rest, "\n")) != NULL) {
 		number++;
-		if (apply_line(line) < 0) /* the text is not shown: it may be a secret */
+		if (add_line(e, line) < 0) /* the text is not shown: it may be a secret */
 			sn_warn("%s:%u: malformed line, expected NAME=VALUE; skipped", path, number);
 	}
 	sn_buf_release(&text);
 }
 
-void sn_envfile_apply(const struct sn_home *h, const char *participant)
+void sn_env_load(struct sn_env *e, const struct sn_home *h, const char *participant)
 {
 	SN_AUTOFREE char *host = sn_asprintf("%s/skynet.env", h->etc);
 	SN_AUTOFREE char *own = sn_asprintf("%s/%s.env", h->etc, participant);
 
-	apply_file(host);
-	apply_file(own);
+	sn_env_release(e);
+	load_file(e, host);
+	load_file(e, own);
+}
+
+void sn_env_release(struct sn_env *e)
+{
+	for (size_t i = 0; i < e->count; i++)
+		free(e->list[i]);
+	free(e->list);
+	*e = (struct sn_env){0};
+}
+
+int sn_env_apply(const struct sn_env *e)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		const char *key = e->list[i];
+
+		if (setenv(key, key + strlen(key) + 1, 1) < 0)
+			return -errno;
+	}
+	return 0;
 }

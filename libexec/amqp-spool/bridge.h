@@ -124,6 +124,7 @@ struct bridge {
 	bool syncing;
 	bool full;     /* no room: nothing is consumed */
 	bool stopping;
+	unsigned turn_events; /* messages, results and replies handled in this turn of the loop */
 	bool status_dirty;
 	const char *publisher_state; /* as last seen */
 	int exit_code;
@@ -152,6 +153,7 @@ struct item *item_add(struct participant *p, const char *name);
 void item_remove(struct item *it); /* and free */
 /* Fills in fei, ids, forget, size from a body, or from open/NAME (body NULL). 0 or -errno. */
 int item_learn(struct item *it, const char *body, size_t len) SN_CHECK;
+/* WAITING and RETIRING: results_retry() looks at it each second; set retry_at_ns. */
 void item_set_state(struct item *it, enum item_state state);
 void item_set_unsynced(struct item *it, bool on);
 

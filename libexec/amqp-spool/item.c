@@ -35,12 +35,17 @@ static struct item_list *list_of(struct item *it, enum item_state state)
 
 void item_set_state(struct item *it, enum item_state state)
 {
+	struct bridge *b = it->p->b;
 	struct item_list *from = list_of(it, it->state), *to = list_of(it, state);
 
 	if (from != NULL)
 		TAILQ_REMOVE(from, it, pending);
 	if (to != NULL)
 		TAILQ_INSERT_TAIL(to, it, pending);
+	if (to == &b->waiting && !ev_is_active(&b->retry_timer)) {
+		ev_timer_set(&b->retry_timer, 1., 0.);
+		ev_timer_start(b->loop, &b->retry_timer);
+	}
 	it->state = state;
 }
 

@@ -14,14 +14,8 @@ enum { PER_TURN = 256, RESCAN_MAX = 2000, RETRY_FIRST_S = 5, RETRY_MAX_S = 60, L
 
 static void wait_s(struct item *it, unsigned seconds)
 {
-	struct bridge *b = it->p->b;
-
 	it->retry_at_ns = sn_clock_mono_ns() + (int64_t)seconds * 1000000000;
 	item_set_state(it, ITEM_WAITING);
-	if (!ev_is_active(&b->retry_timer)) {
-		ev_timer_set(&b->retry_timer, 1., 0.);
-		ev_timer_start(b->loop, &b->retry_timer);
-	}
 }
 
 static void drop_text(struct item *it)
@@ -156,7 +150,7 @@ void results_retry(struct bridge *b)
 		else
 			item_set_state(it, ITEM_READY);
 	}
-	if (!TAILQ_EMPTY(&b->waiting)) {
+	if (!TAILQ_EMPTY(&b->waiting) && !ev_is_active(&b->retry_timer)) {
 		ev_timer_set(&b->retry_timer, 1., 0.);
 		ev_timer_start(b->loop, &b->retry_timer);
 	}
@@ -248,6 +242,7 @@ void results_event(struct participant *p, const char *leaf)
 	unsigned number;
 	struct item *it;
 
+	p->b->turn_events++;
 	if (sn_message_parse(leaf, name, &number) == 0) {
 		message_event(p, leaf, name, number);
 		return;
@@ -356,6 +351,7 @@ void results_job_done(struct bridge *b, struct job *j)
 	unsigned number = 0;
 	struct item *it;
 
+	b->turn_events++;
 	if (sn_message_parse(j->leaf, name, &number) < 0)
 		(void)snprintf(name, sizeof name, "%.*s", SN_NAME_MAX, j->leaf);
 	it = p != NULL && sn_name_valid(name) ? item_find(p, name) : NULL;

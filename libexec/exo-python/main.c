@@ -13,7 +13,6 @@
 #include "sys/fd.h"
 #include "worker.h"
 
-enum { FIRST_OWN_FD = 16 };
 
 struct worker worker = {
 	.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .slots = {-1, -1}};
@@ -63,6 +62,8 @@ static int hide_fds(void)
 		return r;
 	worker.slots[0] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
 	worker.slots[1] = FD_SLOT1;
+	for (int i = 2; i < SLOTS; i++)
+		worker.slots[i] = -1;
 	if (worker.slots[0] < 0)
 		return -errno;
 	return -pthread_atfork(NULL, NULL, in_forked_child);

@@ -31,21 +31,25 @@ static int parse(struct worker *w, char *text, struct order *ret)
 		return -EPROTO;
 	leaf = rest != NULL ? strsep(&rest, " ") : NULL;
 	slot = rest;
-	if (leaf == NULL || slot == NULL || (strcmp(slot, "0") != 0 && strcmp(slot, "1") != 0))
+	if (leaf == NULL || slot == NULL || slot[0] < '0' || slot[0] >= '0' + SLOTS || slot[1] != '\0')
 		return -EPROTO;
 	if (sn_attempt_parse(leaf, w->name_now, &w->attempt) < 0)
 		return -EPROTO;
 	memcpy(ret->leaf, leaf, strlen(leaf) + 1); /* parsed: it fits */
-	ret->slot = slot[0] == '1';
+	ret->slot = (unsigned)(slot[0] - '0');
 	return 0;
 }
 
 /* Output goes to the workitem's pipe from here on. */
 static int redirect(struct worker *w, const struct order *o, int fresh)
 {
-	if (fresh >= 0 && dup3(fresh, w->slots[o->slot], O_CLOEXEC) < 0)
+	int *slot = &w->slots[o->slot];
+
+	if (fresh >= 0 && *slot < 0)
+		*slot = fcntl(fresh, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
+	else if (fresh >= 0 && dup3(fresh, *slot, O_CLOEXEC) < 0)
 		return -errno;
-	if (dup2(w->slots[o->slot], STDOUT_FILENO) < 0 || dup2(w->slots[o->slot], STDERR_FILENO) < 0)
+	if (dup2(*slot, STDOUT_FILENO) < 0 || dup2(*slot, STDERR_FILENO) < 0)
 		return -errno;
 	return 0;
 }

@@ -20,7 +20,9 @@ enum {
 	FD_CONTROL = 4,
 	FD_SLOT1 = 5,
 	FD_LOCK = 6,
+	FIRST_OWN_FD = 16,
 	PACKET_SIZE = 4097,
+	SLOTS = 8, /* exo: WORKER_JOBS */
 };
 
 struct python_answer { /* of one run; release() */
@@ -35,7 +37,7 @@ struct worker {
 	struct sn_home home;
 	struct sn_config config;
 	struct sn_spool spool;
-	int slots[2]; /* writing ends of the output pipes */
+	int slots[SLOTS]; /* writing ends of the output pipes; -1: the first workitem for it brings one */
 	bool shared;  /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
 	bool forked;  /* this is a child of the worker, by the participant's fork */
 

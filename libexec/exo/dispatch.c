@@ -3,6 +3,8 @@
 
 #include "exo.h"
 
+#define COLLECT_S 0.0005
+
 const struct item *exo_held(const struct exo *x, const char *name)
 {
 	const struct item *claimed = item_list_find(&x->claimed, name);
@@ -102,7 +104,8 @@ static bool fill(struct exo *x, unsigned depth)
 		struct item it;
 		int r;
 
-		if (w->state != WORKER_READY || w->stale || w->surplus || w->job_count != depth)
+		if (w->state != WORKER_READY || w->stale || w->surplus || w->job_count != depth ||
+		    depth >= worker_depth(w))
 			continue;
 		if (!next_item(x, &it))
 			return false;
@@ -127,7 +130,7 @@ static void balance(struct exo *x)
 	for (i = 0; i < x->worker_count && idle > 0; i++) {
 		struct worker *w = x->workers[i];
 
-		if (w->job_count == WORKER_JOBS && talk_take_back(w, &it)) {
+		if (w->job_count > 1 && talk_take_back(w, &it)) {
 			keep(x, &it);
 			idle--;
 			x->look = true;
@@ -135,17 +138,40 @@ static void balance(struct exo *x)
 	}
 }
 
-void exo_dispatch(struct exo *x)
+/* Workers that have several ahead do not wait for us: look at them all at once, every half a millisecond, instead of
+ * waking up (and taking the CPU from them) for each `done`. */
+static void set_rhythm(struct exo *x)
+{
+	bool deep = false;
+
+	for (unsigned i = 0; i < x->worker_count; i++)
+		deep = deep || x->workers[i]->job_count > WORKER_JOBS / 2;
+	ev_set_io_collect_interval(x->loop, deep ? COLLECT_S : 0.);
+}
+
+static void give_out(struct exo *x)
 {
 	while (x->look) {
+		unsigned depth = 0;
+
 		x->look = false;
 		if (x->phase != EXO_RUNNING || x->no_room || output_congested(&x->out))
 			return;
-		if (!fill(x, 0))
+		if (!fill(x, 0)) {
 			balance(x);
-		else
-			(void)fill(x, 1); /* nobody is idle: one ahead for each */
+			continue;
+		}
+		while (++depth < WORKER_JOBS && fill(x, depth)) /* nobody is idle: ahead for each */
+			;
 	}
+}
+
+void exo_dispatch(struct exo *x)
+{
+	if (!x->look)
+		return;
+	give_out(x);
+	set_rhythm(x);
 }
 
 void exo_take_back(struct worker *w)

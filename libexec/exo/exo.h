@@ -12,13 +12,12 @@
 #include <ev.h>
 
 #include "data/config.h"
-#include "env.h"
 #include "items.h"
 #include "output.h"
 #include "slot.h"
 #include "spool/claim.h"
 #include "spool/spool.h"
-#include "svc/home.h"
+#include "svc/envfile.h"
 #include "worker.h"
 
 enum { EXO_INSTANCES_MAX = 256, EXO_TAILS_MAX = 256, EXO_REASON_SIZE = 256 };
@@ -34,7 +33,7 @@ struct exo {
 	const char *name; /* the participant's */
 	struct sn_home home;
 	struct sn_config config;
-	struct env env;
+	struct sn_env env;
 	struct sn_spool spool;
 	char *service_dir, *worker_program;
 	int run_fd, lock_fd, spools_fd;

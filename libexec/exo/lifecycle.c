@@ -139,7 +139,7 @@ static void on_hangup(struct ev_loop *loop, ev_signal *s, int events)
 	sn_config_release(&x->config);
 	x->config = c;
 	sn_log_set_level(c.skynet.log_level);
-	env_load(&x->env, &x->home, x->name);
+	sn_env_load(&x->env, &x->home, x->name);
 	sn_info("configuration read again, replacing the workers");
 	each_worker(x, replace);
 	exo_resize(x);

@@ -96,7 +96,7 @@ int exo_start(struct exo *x)
 	if (r != 0)
 		return r;
 	sn_log_set_level(x->config.skynet.log_level);
-	env_load(&x->env, &x->home, x->name);
+	sn_env_load(&x->env, &x->home, x->name);
 	r = open_spool(x);
 	if (r != 0)
 		return r;
@@ -138,7 +138,7 @@ void exo_end(struct exo *x, int code)
 	x->ready_workers = 0;
 	if ((x->lock_fd >= 0 || x->state != NULL) && code != SN_EXIT_CONFIG)
 		exo_status_write(x, "down", code, code != 0 ? x->reason : NULL);
-	env_release(&x->env);
+	sn_env_release(&x->env);
 	queue_release(&x->queue);
 	item_list_release(&x->claimed);
 	deaths_release(&x->deaths);

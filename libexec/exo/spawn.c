@@ -1,5 +1,6 @@
 /* Between fork and exec: what docs/WORKER.md says a worker starts with. */
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -52,6 +53,20 @@ static void reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* exo's own; HOME, USER and LOGNAME of its uid; the files; SKYNET_*. */
+static int set_environment(const struct worker *w)
+{
+	const struct passwd *pw = getpwuid(getuid()); /* NULL: a bare number, as in containers */
+
+	if (setenv("HOME", pw != NULL ? pw->pw_dir : "/", 1) < 0 ||
+	    (pw != NULL && (setenv("USER", pw->pw_name, 1) < 0 || setenv("LOGNAME", pw->pw_name, 1) < 0)))
+		return -errno;
+	if (sn_env_apply(&w->x->env) < 0 || setenv("SKYNET_WORKER", w->id, 1) < 0 ||
+	    setenv("SKYNET_PARTICIPANT", w->x->name, 1) < 0)
+		return -errno;
+	return 0;
+}
+
 static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fds, pid_t parent)
 {
 	const struct exo *x = w->x;
@@ -66,8 +81,7 @@ static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fd
 	place_fds(w, fds);
 	if (chdir(x->service_dir) < 0)
 		die(x->service_dir);
-	env_apply(&x->env);
-	if (setenv("SKYNET_WORKER", w->id, 1) < 0 || setenv("SKYNET_PARTICIPANT", x->name, 1) < 0)
+	if (set_environment(w) < 0)
 		die("environment");
 	(void)execl(x->worker_program, "exo-python", "--home", x->home.root, x->name, (char *)NULL);
 	die(x->worker_program);

@@ -39,6 +39,21 @@ static void on_fatal(struct worker *w, struct packet *p)
 	(void)snprintf(w->fatal, sizeof w->fatal, "%s", p->text); /* cut: it is for people */
 }
 
+static void drop_job(struct worker *w, unsigned i)
+{
+	w->job_count--;
+	memmove(&w->jobs[i], &w->jobs[i + 1], (w->job_count - i) * sizeof w->jobs[0]);
+}
+
+/* From the end of the one before, or from when it was sent if that was later. */
+static void pace(struct worker *w, const struct job *j)
+{
+	const int64_t now = sn_clock_mono_ns(), from = j->sent_ns > w->done_ns ? j->sent_ns : w->done_ns;
+
+	w->pace_ns += (now - from - w->pace_ns) / 4;
+	w->done_ns = now;
+}
+
 /* The workitem is not with the worker any more: its output ends here. Returns false if it never was. */
 static bool end_job(struct worker *w, const struct packet *p, struct job *ret)
 {
@@ -51,8 +66,8 @@ static bool end_job(struct worker *w, const struct packet *p, struct job *ret)
 	if (p->words[1] == NULL || strcmp(leaf, p->words[1]) != 0)
 		return false;
 	*ret = w->jobs[0];
-	w->jobs[0] = w->jobs[1];
-	w->job_count--;
+	drop_job(w, 0);
+	pace(w, ret);
 	s = &w->slots[ret->slot];
 	slot_drain(s);
 	if (p->dirty)
@@ -236,8 +251,12 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 
 	(void)loop, (void)events;
 	w->x->look = true;
-	if (read_one(w, io->fd) == 0) /* its end is closed and nothing is left: waitpid says the rest */
+	if (read_one(w, io->fd) == 0) { /* its end is closed and nothing is left: waitpid says the rest */
 		ev_io_stop(w->x->loop, io);
+		return;
+	}
+	for (unsigned n = 1; n < WORKER_JOBS && io->fd >= 0 && read_one(w, io->fd) == 1; n++)
+		;
 }
 
 void talk_start(struct worker *w)
@@ -271,23 +290,35 @@ void talk_control(struct worker *w, const char *text)
 		sn_debug("worker %s: cannot send \"%s\": %s", w->id, text, strerror(-r));
 }
 
+/* One that none of its workitems writes to. */
+static unsigned free_slot(const struct worker *w)
+{
+	unsigned used = 0, i;
+
+	for (i = 0; i < w->job_count; i++)
+		used |= 1u << w->jobs[i].slot;
+	for (i = 0; (used & 1u << i) != 0; i++)
+		;
+	return i;
+}
+
 int talk_work(struct worker *w, const struct item *it)
 {
 	char leaf[SN_ATTEMPT_SIZE], text[SN_ATTEMPT_SIZE + 16];
-	struct slot *s = &w->slots[w->next_slot];
+	const unsigned number = free_slot(w);
+	struct slot *s = &w->slots[number];
 	SN_AUTOFD int fresh = -1;
 	int n, r;
 
 	if (s->fd < 0 && (fresh = slot_open(s)) < 0)
 		return fresh;
 	item_leaf(it, leaf);
-	n = snprintf(text, sizeof text, "work %s %u", leaf, w->next_slot);
+	n = snprintf(text, sizeof text, "work %s %u", leaf, number);
 	r = sn_fd_send(w->work, text, (size_t)n, fresh);
 	if (r < 0)
 		return r;
 	slot_begin(s, it);
-	w->jobs[w->job_count++] = (struct job){*it, w->next_slot, sn_clock_real_us()};
-	w->next_slot ^= 1;
+	w->jobs[w->job_count++] = (struct job){*it, number, sn_clock_mono_ns()};
 	return 0;
 }
 
@@ -320,10 +351,7 @@ bool talk_take_back(struct worker *w, struct item *ret)
 		if (fd >= 0)
 			slot_close(&w->slots[job->slot]); /* the worker never saw that pipe */
 		*ret = job->item;
-		w->next_slot = job->slot;
-		if (job == &w->jobs[0])
-			w->jobs[0] = w->jobs[1];
-		w->job_count--;
+		drop_job(w, (unsigned)(job - w->jobs));
 	}
 	if (fd >= 0)
 		(void)close(fd);

@@ -80,6 +80,11 @@ void worker_free(struct worker *w)
 	free(w);
 }
 
+unsigned worker_depth(const struct worker *w)
+{
+	return w->pace_ns > 0 && w->pace_ns < WORKER_QUICK_NS ? WORKER_JOBS : 2;
+}
+
 bool worker_idle(const struct worker *w)
 {
 	return w->state == WORKER_READY && w->job_count == 0 && !w->stale && !w->surplus;
@@ -130,7 +135,7 @@ void worker_start(struct worker *w)
 	(void)snprintf(w->id, sizeof w->id, "%u-%u", w->index, w->generation);
 	w->stale = false;
 	w->ready_ns = 0;
-	w->next_slot = 0;
+	w->done_ns = w->pace_ns = 0;
 	w->fatal[0] = '\0';
 	r = launch(w);
 	if (r < 0) {

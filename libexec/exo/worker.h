@@ -7,7 +7,7 @@
 #include "items.h"
 #include "slot.h"
 
-enum { WORKER_JOBS = 2, WORKER_TEXT_SIZE = 200, WORKER_NAME_SIZE = 32 };
+enum { WORKER_JOBS = 8, WORKER_QUICK_NS = 2000000, WORKER_TEXT_SIZE = 200, WORKER_NAME_SIZE = 32 };
 
 enum worker_state {
 	WORKER_DOWN,	 /* no process; `timer`: started again when the back-off is over */
@@ -21,7 +21,7 @@ enum worker_state {
 struct job {
 	struct item item;
 	unsigned slot;
-	int64_t since_us; /* of the real clock, when it was sent */
+	int64_t sent_ns; /* monotonic */
 };
 
 struct worker {
@@ -33,9 +33,10 @@ struct worker {
 	int work, theirs, control; /* exo's end, exo's copy of the worker's end, exo's end */
 	ev_io work_io, control_io;
 	ev_timer timer;
-	struct job jobs[WORKER_JOBS]; /* [0] runs, [1] is ahead */
-	unsigned job_count, next_slot;
-	struct slot slots[2];
+	struct job jobs[WORKER_JOBS]; /* [0] runs, the others are ahead, in order */
+	unsigned job_count;
+	struct slot slots[WORKER_JOBS]; /* [0] and [1] are opened at its start, the others when they are needed */
+	int64_t done_ns, pace_ns; /* when it last ended a workitem; what one takes, a running mean */
 	bool stale;   /* the configuration is older than exo's: ends after what it runs */
 	bool surplus; /* `instances` is smaller now */
 	double backoff_s;
@@ -57,6 +58,8 @@ void worker_close(struct worker *w);
 void worker_again(struct worker *w, bool at_once);
 void worker_set_timer(struct worker *w, double seconds);
 bool worker_idle(const struct worker *w);
+/* How many workitems it may have at once: one ahead, and more while it takes less than WORKER_QUICK_NS for each. */
+unsigned worker_depth(const struct worker *w);
 
 /* spawn.c: the process. The fds are the child's ends. Returns its pid or -errno. */
 struct spawn_fds {
@@ -71,7 +74,7 @@ void talk_stop(struct worker *w);
 void talk_read_all(struct worker *w);
 /* Gives it a workitem that is in cur/. 0 or -errno. */
 int talk_work(struct worker *w, const struct item *it) SN_CHECK;
-/* Takes back what is ahead, if it has not been read. */
+/* Takes back the first that is ahead and that it has not read. */
 bool talk_take_back(struct worker *w, struct item *ret) SN_CHECK;
 void talk_control(struct worker *w, const char *text);
 

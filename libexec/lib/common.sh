@@ -55,6 +55,7 @@ load_home()
 	home_log=$(config home.log)
 	home_run=$(config home.run)
 	home_system=$(config home.system)
+	[ "$home_system" = no ] || umask 022 # others, the participants, must get at what root makes here
 }
 
 # Is there a service of this name: a participant, or amqp-spool?

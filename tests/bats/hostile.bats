@@ -1,0 +1,459 @@
+#!/usr/bin/env bats
+# A participant that means harm: what it plants in work/ is never read into a reply, never moves or removes what is not its
+# own, and stalls nobody else. Where no exo runs, the test is the participant. Then the permissions, with real uids.
+# shellcheck disable=SC1091,SC2016,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
+bats_require_minimum_version 1.5.0
+
+setup_file()
+{
+	. "$BATS_TEST_DIRNAME/../lib/home.sh"
+	home_setup
+	broker_start "$BATS_FILE_TMPDIR/broker"
+}
+
+teardown_file()
+{
+	. "$BATS_TEST_DIRNAME/../lib/home.sh"
+	home_setup
+	broker_kill "$BATS_FILE_TMPDIR/broker"
+}
+
+setup()
+{
+	. "$BATS_TEST_DIRNAME/../lib/home.sh"
+	home_setup
+	BROKER=$BATS_FILE_TMPDIR/broker
+	broker_env "$BROKER"
+	T=$BATS_TEST_TMPDIR
+	# Well formed, so that a bridge that followed a link would take it.
+	SECRET=$T/secret
+	BODY='{"fei":{"engine_id":"engine","wfid":"20261122-000001","subid":"00000000000000000000000000000000","expid":"0_0"},"fields":{"TOPSECRET":1}}'
+	whole "$BODY" >"$SECRET"
+	before=$(stat -c '%i %h %s %Y' "$SECRET")
+}
+
+teardown()
+{
+	home_cleanup
+}
+
+# A result with this body, as a worker writes it.
+whole() # BODY [SEND]
+{
+	printf 'outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:44.115116Z\n'
+	printf 'send: %s\nlength: %s\nsha256: %s\n\n%s' "${2:-reply}" "$(printf %s "$1" | wc -c)" \
+		"$(printf %s "$1" | sha256sum | cut -d' ' -f1)" "$1"
+}
+
+bridge_and() # NAME…
+{
+	home_make "$HOMES/h"
+	for p in "$@"; do
+		participant "$p"
+	done
+	engine_queue
+	bridge_start
+	S=$H/spool/$1
+	W=$S/work
+}
+
+# A workitem for P1, claimed as exo does: $name.
+claimed() # N: its number
+{
+	_publish "P1.$TAG" workitems 1 '' "20261122-$1" ''
+	is_new() { [ -n "$(find "$W/new" -name "*20261122-$1")" ]; }
+	wait_until 10 is_new "$1"
+	name=$(basename "$(find "$W/new" -name "*20261122-$1")")
+	mv "$W/new/$name" "$W/cur/$name,a1"
+}
+
+# The body of a good reply to $name.
+good() { jq -c '.fields.good = true' "$S/open/$name"; }
+answer() # BODY [SEND]: puts it there as exo does
+{
+	whole "$@" >"$W/result/tmp/$name,a1"
+	mv "$W/result/tmp/$name,a1" "$W/result/new/$name"
+}
+
+untouched()
+{
+	[ "$(stat -c '%i %h %s %Y' "$SECRET")" = "$before" ]
+	whole "$BODY" | cmp - "$SECRET"
+}
+
+# Nowhere in what the bridge wrote, and not at the broker.
+secret_is_safe()
+{
+	not grep -rqs TOPSECRET "$S/done" "$S/failed" "$S/open" "$H/log" "$H/run"
+	untouched
+}
+
+linked_again() { [ -e "$W/new/$name" ] && [ ! -e "$W/cur/$name,a1" ]; }
+cleared() { [ ! -e "$W/result/new/$name" ] && [ ! -L "$W/result/new/$name" ]; }
+retired_failed() { [ -n "$(failed_files P1 "$name.json")" ] && [ ! -e "$S/open/$name" ]; }
+
+plant() # KIND: at result/new/$name
+{
+	local at=$W/result/new/$name tmp=$W/result/tmp/plant
+	case $1 in
+	symlink) ln -s "$SECRET" "$at" ;;
+	symlink-dir) ln -s "$T" "$at" ;;
+	dangling) ln -s nowhere "$at" ;;
+	procfd) ln -s /proc/self/fd/0 "$at" ;;
+	fifo) mkfifo "$at" ;;
+	directory) mkdir -p "$tmp/full" && mv "$tmp" "$at" ;;
+	device) mknod "$tmp" c 1 5 && mv "$tmp" "$at" ;; # /dev/zero
+	socket) "$BROKER_PYTHON" -c 'import os,socket,sys; os.chdir(os.path.dirname(sys.argv[1])); socket.socket(socket.AF_UNIX).bind("s"); os.rename("s", sys.argv[1])' "$at" ;;
+	sparse) truncate -s 100G "$tmp" && mv "$tmp" "$at" ;;
+	empty) : >"$tmp" && mv "$tmp" "$at" ;;
+	junk) head -c 3000 /dev/urandom >"$tmp" && mv "$tmp" "$at" ;;
+	nul) head -c 3000 /dev/zero >"$tmp" && mv "$tmp" "$at" ;;
+	short) whole "$(good)" | head -c -10 >"$tmp" && mv "$tmp" "$at" ;;
+	long) { whole "$(good)" && echo x; } >"$tmp" && mv "$tmp" "$at" ;;
+	digest) whole "$(good)" | sed 's/^sha256: ..../sha256: 0000/' >"$tmp" && mv "$tmp" "$at" ;;
+	length) whole "$(good)" | sed 's/^length: .*/length: 18446744073709551615/' >"$tmp" && mv "$tmp" "$at" ;;
+	attempt) whole "$(good)" | sed 's/^attempt: .*/attempt: -1/' >"$tmp" && mv "$tmp" "$at" ;;
+	header) yes 'outcome: ok' | head -n 100000 >"$tmp" && mv "$tmp" "$at" ;;
+	esac
+}
+
+@test "what is no whole regular file in result/new is not read; the work is done again; a right answer still counts" {
+	bridge_and P1
+	kinds='symlink symlink-dir dangling procfd fifo directory socket sparse empty junk nul short long digest length attempt header'
+	[ "$(id -u)" -ne 0 ] || kinds="$kinds device"
+	n=0
+	for kind in $kinds; do
+		n=$((n + 1))
+		claimed "$kind"
+		plant "$kind"
+		wait_until 10 linked_again || {
+			echo "planted: $kind"
+			false
+		}
+		cleared
+		mv "$W/new/$name" "$W/cur/$name,a1"
+		answer "$(good)"
+		wait_until 10 has_done P1 $n
+	done
+	take $n
+	for i in $(seq $n); do
+		[ "$(reply 'd["fields"]["good"] and "error" not in d' "$i")" = True ]
+	done
+	no_more
+	secret_is_safe
+	[ -d "$T/homes" ]
+	has_failed P1 0
+	[ "$(bridge_pid)" = "$bridge" ]
+	idle P1
+}
+
+@test "bad results max_attempts times: an error reply, outcome invalid, the workitem in failed/ with the reason" {
+	bridge_and P1
+	claimed thrice
+	for kind in symlink digest; do
+		plant $kind
+		wait_until 10 linked_again
+		mv "$W/new/$name" "$W/cur/$name,a1"
+	done
+	plant short
+	take 1
+	[ "$(reply 'd["error"]["class"]')" = RuntimeError ]
+	[ "$(reply 'd["fei"]["wfid"]')" = 20261122-thrice ]
+	[ "$(reply 'isinstance(d["error"]["trace"], list) and len(d["error"]["message"]) > 0')" = True ]
+	wait_until 5 retired_failed
+	grep -q '^outcome: invalid' "$(failed_files P1 "$name.log")"
+	[ "$(find "$W/cur" "$W/new" "$W/result/new" -type f | wc -l)" -eq 0 ]
+	no_more
+	secret_is_safe
+}
+
+@test "whole results with a wrong body become an invalid error reply: NaN, UTF-8, no JSON, another fei" {
+	bridge_and P1
+	claimed other
+	victim=$name
+	n=0
+	wrong() # WHAT BODY
+	{
+		n=$((n + 1))
+		claimed "$1"
+		answer "$2"
+		wait_until 10 retired_failed || {
+			echo "wrong body: $1"
+			false
+		}
+		grep -q '^outcome: invalid' "$(failed_files P1 "$name.log")"
+	}
+	fei() { jq -c .fei "$S/open/$1"; }
+	# $name is the one before: each body is made for the fei of the next.
+	f() { printf '{"engine_id":"engine","wfid":"20261122-%s","subid":"00000000000000000000000000000000","expid":"0_0"}' "$1"; }
+	wrong nan "{\"fei\":$(f nan),\"fields\":{\"x\":NaN}}"
+	wrong infinity "{\"fei\":$(f infinity),\"fields\":{\"x\":-Infinity}}"
+	wrong double "{\"fei\":$(f double),\"fields\":{\"x\":1e400}}"
+	wrong utf8 "$(printf '{"fei":%s,"fields":{"x":"\377\376"}}' "$(f utf8)")"
+	wrong bom "$(printf '\357\273\277{"fei":%s,"fields":{}}' "$(f bom)")"
+	wrong text 'TOPnosecret'
+	wrong array "[$(f array)]"
+	wrong nofields "{\"fei\":$(f nofields)}"
+	wrong nullfields "{\"fei\":$(f nullfields),\"fields\":null}"
+	wrong trailing "{\"fei\":$(f trailing),\"fields\":{}} {}"
+	wrong twofei "{\"fei\":$(f other),\"fields\":{},\"fei\":$(f other)}"
+	wrong stolen "{\"fei\":$(fei "$victim"),\"fields\":{\"stolen\":true}}"
+	take $n
+	for i in $(seq $n); do
+		[ "$(reply '"error" in d and "stolen" not in d["fields"]' "$i")" = True ]
+		[ "$(reply 'd["fei"]["wfid"] == "20261122-other"' "$i")" = False ]
+	done
+	no_more
+	[ -e "$S/open/$victim" ]
+}
+
+@test "names: hostile ones, another participant's, attempts; nothing of another's is answered or moved" {
+	bridge_and P1 P2
+	send P2 '{"wait":"/nowhere"}' 20261122-others
+	wait_until 10 has_open P2 1
+	other=$(ls "$H/spool/P2/open")
+	claimed mine
+	mine=$name
+	long=$(head -c 255 /dev/zero | tr '\0' L)
+	for dir in "$W/result/new" "$W/new" "$W/cur"; do
+		for leaf in $'new\nline' $'\033[31mred' "$long" ..., ' ' -rf '*' "$mine,a1" "$mine,a999" "$mine,a0" "$mine.m0000" "$mine.hold" \
+			"${mine%-mine}-..%2f" "$other" "$other,a1" "$other.m0001"; do
+			[ -e "$dir/$leaf" ] || ln -s "$SECRET" "$dir/$leaf"
+		done
+	done
+	# A good looking answer to the other participant's workitem, and a message in its name.
+	for leaf in "$other" "$other.m0001"; do
+		rm -f "$W/result/new/$leaf"
+		whole "$(jq -c '.fields.forged = true' "$H/spool/P2/open/$other")" >"$W/result/tmp/forged"
+		mv "$W/result/tmp/forged" "$W/result/new/$leaf"
+	done
+	only_ours() { [ -z "$(find "$W/result/new" -mindepth 1 ! -name "$mine*")" ]; }
+	wait_until 10 only_ours
+	name=$mine
+	answer "$(good)"
+	take 1
+	[ "$(reply 'd["fields"]["good"]')" = True ]
+	wait_until 10 has_done P1 1
+	no_more
+	has_open P2 1
+	[ -e "$H/spool/P2/work/new/$other" ]
+	has_done P2 0
+	[ "$(find "$H/spool" -name '*.hold' -path '*open*' | wc -l)" -eq 0 ]
+	secret_is_safe
+	# The log shows control characters escaped.
+	not grep -q $'\033' "$H/log/bridge.txt"
+	# exo finds all that in new/ and cur/ and does its work.
+	exo_start P1
+	exo_start P2
+	send P1
+	wait_until 10 has_done P1 2
+	secret_is_safe
+	not grep -rq TOPSECRET "$S/work/result"
+}
+
+@test "messages in a workitem's name: links and junk are dropped, a forged fei is not sent, the reply is" {
+	bridge_and P1
+	claimed sender
+	ln -s "$SECRET" "$W/result/new/$name.m0001"
+	whole "$BODY" message >"$W/result/tmp/m"
+	mv "$W/result/tmp/m" "$W/result/new/$name.m0002"
+	mkdir "$W/result/new/$name.m0003"
+	whole '{"definition":"x","fei":{},"fields":{}}' launch >"$W/result/tmp/m" # would be taken for a reply
+	mv "$W/result/tmp/m" "$W/result/new/$name.m0004"
+	no_messages() { [ -z "$(find "$W/result/new" -name '*.m000?')" ]; }
+	wait_until 10 no_messages
+	answer "$(good)"
+	take 1
+	[ "$(reply 'd["fields"]["good"]')" = True ]
+	wait_until 10 has_done P1 1
+	no_more
+	untouched
+}
+
+@test "what replaces open/ files under new/ and cur/ is not worked on: the bytes are the bridge's" {
+	bridge_and P1
+	claimed swapped
+	rm "$W/cur/$name,a1"
+	jq -c '.fields.show = "TOPSECRET"' "$S/open/$name" >"$W/new/$name"
+	exo_start P1
+	# exo sees the wrong digest, takes it away; the next reconcile (30 s) links the right one in: here a start does.
+	taken_away() { [ ! -e "$W/new/$name" ] && [ ! -e "$W/cur/$name,a1" ]; }
+	wait_until 10 taken_away
+	bridge_stop
+	bridge_start
+	take 1
+	[ "$(reply 'd["fields"].get("show")')" = None ]
+	[ "$(reply 'd["fields"]["__result__"]')" = True ]
+	wait_until 5 has_done P1 1
+	spool_verify P1 1
+}
+
+@test "a hard link is left alone; a flood of 20,000 files stalls neither the other participant nor, for long, its own" {
+	bridge_and P1 P2
+	exo_start P2
+	claimed linked
+	linked=$name
+	ln "$SECRET" "$W/result/new/$linked"
+	before=$(stat -c '%i %h %s %Y' "$SECRET")
+	wait_until 5 logged "name=$linked.*second link"
+	send P2
+	take 1
+	"$BROKER_PYTHON" - "$W/result/new" 20000 3>&- <<-'PY' &
+		import os, sys
+		d = os.open(sys.argv[1], os.O_RDONLY)
+		for i in range(int(sys.argv[2])):
+		    os.close(os.open(f"junk{i}", os.O_WRONLY | os.O_CREAT, dir_fd=d))
+	PY
+	flood=$!
+	some_junk() { logged 'entry=junk'; }
+	wait_until 10 some_junk
+	send_many P2 300
+	take 300 15 # and it takes no longer than that
+	once 300
+	wait "$flood"
+	# Still nothing of the link was read; it goes when the participant takes it away and answers.
+	secret_is_safe
+	[ "$(bridge_pid)" = "$bridge" ]
+	rm "$W/result/new/$linked"
+	name=$linked
+	answer "$(good)"
+	take 1 70
+	[ "$(reply 'd["fields"]["good"]')" = True ]
+	no_more
+}
+
+# --- permissions, with real uids, in the system home of a mount namespace of its own ---
+
+# Runs inside of it. P1 is run by nobody, P2 by games, the bridge by daemon; svlogd does not matter here.
+system_home()
+{
+	set -eu
+	mount -t tmpfs tmpfs /mnt
+	mkdir /mnt/up /mnt/work
+	mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc
+	mount -t tmpfs tmpfs /run
+	mount -t tmpfs tmpfs /var/spool
+	mount -t tmpfs tmpfs /var/lib
+	mkdir -p /etc/skynet/conf.d /var/spool/skynet /var/lib/skynet /var/log/skynet
+	chown daemon /var/lib/skynet
+	printf '[skynet]\nuser = daemon\n[boss]\namqp_host = none\namqp_password_file = password\n' >/etc/skynet/skynet.conf
+	echo sesame >/etc/skynet/password
+	chown daemon /etc/skynet/password
+	chmod 600 /etc/skynet/password
+	for p in P1:nobody P2:games; do
+		mkdir -p "/etc/skynet/sv/skynet-${p%:*}"
+		printf '[participant]\nuser = %s\n' "${p#*:}" >"/etc/skynet/sv/skynet-${p%:*}/config.exo"
+		printf '%s\n' "$HANDLER" >"/etc/skynet/sv/skynet-${p%:*}/code.py"
+		skynet-mkspool "${p%:*}"
+	done
+	as=$(skynet-prepare amqp-spool)
+	chpst -u "$as" "$LIBEXEC/amqp-spool" >/run/bridge.txt 2>&1 &
+	pids=$!
+	trap 'kill -KILL $pids 2>/dev/null || :' EXIT
+	work1=$(skynet-put P1 "$ITEM" 2>/dev/null)
+	work2=$(skynet-put P2 "$ITEM" 2>/dev/null)
+	sleep_until() { # no wait.sh here: a plain loop with an end
+		for _ in $(seq 200); do
+			! "$@" || return 0
+			sleep 0.05
+		done
+		return 1
+	}
+	p1=$(id -u nobody):$(id -g nobody)
+	p2=$(id -u games):$(id -g games)
+	sp=/var/spool/skynet
+	may() { chpst -u ":$1" sh -c "$2" >/dev/null 2>&1 && echo "may: $3"; }
+	must() { chpst -u ":$1" sh -c "$2" >/dev/null 2>&1 || echo "cannot: $3"; }
+	# Its own side, and only that.
+	must "$p1" "cat $sp/P1/work/new/$work1" 'read its own work'
+	must "$p1" "cd $sp/P1/work/new && mv $work1 ../cur/$work1,a1 && mv ../cur/$work1,a1 $work1" 'claim'
+	must "$p1" "echo x >$sp/P1/work/result/tmp/x && mv $sp/P1/work/result/tmp/x $sp/P1/work/result/tmp/y && rm $sp/P1/work/result/tmp/y" 'write a result'
+	may "$p1" "cat $sp/P1/open/$work1" 'read its own ledger' || :
+	may "$p1" "ls $sp/P1" 'list the root of its spool' || :
+	may "$p1" "ls $sp/P1/open $sp/P1/done $sp/P1/failed" 'list the ledger' || :
+	may "$p1" "ls $sp/P1/open" 'list open' || :
+	may "$p1" "ls $sp/P1/done" 'list done' || :
+	may "$p1" "ls $sp/P1/failed" 'list failed' || :
+	may "$p1" "echo x >>$sp/P1/work/new/$work1" 'write to a workitem' || :
+	may "$p1" "chmod 777 $sp/P1/work/new/$work1" 'change modes' || :
+	may "$p1" "mv $sp/P1/work/new $sp/P1/work/old" 'move directories' || :
+	may "$p1" "touch $sp/P1/x || touch $sp/P1/work/x || touch $sp/P1/work/result/x" 'create elsewhere' || :
+	may "$p1" "rm -rf $sp/P1/open/$work1 && ! ls $sp/P1/open/$work1" 'remove from the ledger' || :
+	# Nobody else's.
+	for verb in "ls $sp/P2/work" "ls $sp/P2/work/new" "cat $sp/P2/work/new/$work2" "cat $sp/P2/open/$work2" "ls $sp/P2/open" \
+		"touch $sp/P2/work/result/new/x" "touch $sp/P2/work/result/tmp/x" "mv $sp/P2/work/new/$work2 /tmp" \
+		"ln $sp/P2/work/new/$work2 $sp/P1/work/result/tmp/l" "rm $sp/P2/work/new/$work2"; do
+		may "$p1" "$verb" "$verb" || :
+	done
+	may "$p2" "cat $sp/P1/work/new/$work1" 'the other way round' || :
+	may "$p1" 'cat /etc/skynet/password' 'read the password' || :
+	may "$p2" 'cat /etc/skynet/password' 'read the password' || :
+	may "$p1" "kill -0 $pids" 'signal the bridge' || :
+	may "$p1" "cat /proc/$pids/environ /proc/$pids/mem" 'look into the bridge' || :
+	may "$p1" 'touch /run/skynet/amqp-spool/x' 'write to the state of the bridge' || :
+	may "$p1" 'cat /run/skynet/amqp-spool/outbox' 'read the outbox' || :
+	[ -e "$sp/P1/open/$work1" ]
+	# A file of another uid in result/new is not taken for P1's: here the bridge's own group could write it.
+	chpst -u ":$p2" true
+	cd /etc/skynet/sv/skynet-P1
+	as=$(skynet-prepare P1)
+	[ "$as" = ":$p1" ]
+	chpst -u "$as" "$LIBEXEC/exo" P1 >/run/exo.txt 2>&1 &
+	pids="$pids $!"
+	result() { find $sp/P1/done -name "$work1.result" | grep -q .; }
+	sleep_until result || cat /run/bridge.txt /run/exo.txt
+	sed '1,/^$/d' "$(find $sp/P1/done -name "$work1.result")" | jq -c '[.fields.uid, .fields.read]'
+	stat -c '%U %a' "$(find $sp/P1/done -name "$work1.json")" "$(find $sp/P1/done -name "$work1.result")"
+	# A result of root's (or anyone's) in P1's name is refused.
+	kill -TERM $!
+	wait $! || :
+	name=$(skynet-put P1 "$ITEM" 2>/dev/null)
+	mv "$sp/P1/work/new/$name" "$sp/P1/work/cur/$name,a1"
+	printf 'outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:44.115116Z\nsend: reply\nlength: %s\nsha256: %s\n\n' \
+		"$(stat -c %s "$ITEM")" "$(sha256sum <"$ITEM" | cut -d' ' -f1)" >"$sp/P1/work/result/tmp/r"
+	cat "$ITEM" >>"$sp/P1/work/result/tmp/r"
+	mv "$sp/P1/work/result/tmp/r" "$sp/P1/work/result/new/$name"
+	refused() { [ -e "$sp/P1/work/new/$name" ] && [ ! -e "$sp/P1/work/result/new/$name" ]; }
+	sleep_until refused && echo refused
+	grep -c 'belongs to another user' /run/bridge.txt
+}
+
+@test "real uids: a participant reads and writes its own side only; the password is the bridge's" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	unshare -m true || skip 'needs a mount namespace'
+	ITEM=$T/item
+	chmod 755 "$T"
+	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{}}' >"$ITEM"
+	HANDLER='import os, glob
+class ParticipantHandler:
+    def handle_wi_control(self, ctrl):
+        pass
+    def handle_lifecycle_control(self, ctrl):
+        pass
+    def handle_wi(self, wid):
+        wid.fields.uid = [os.getuid(), os.getgid(), os.getgroups()]
+        read = []
+        for p in ["/etc/skynet/password", "/var/spool/skynet/P1/open", "/var/spool/skynet/P2/work/new", "/var/spool/skynet/P2"]:
+            try:
+                read.append([p, os.listdir(p) if os.path.isdir(p) else open(p).read()])
+            except OSError:
+                pass
+        wid.fields.read = read
+'
+	export ITEM HANDLER LIBEXEC
+	unset SKYNET_HOME
+	chpst -u ":$(id -u nobody):$(id -g nobody)" test -r "$LIBEXEC/exo" -a -r "$LIBEXEC/exo-python" ||
+		skip 'the build tree cannot be read by others'
+	run -0 unshare -m bash -c "$(declare -f system_home); system_home" 3>&-
+	echo "$output"
+	u=$(id -u nobody) g=$(id -g nobody)
+	[ "$output" = "[[$u,$g,[]],[]]
+daemon 644
+daemon 644
+refused
+1" ] || [ "$output" = "[[$u,$g,[$g]],[]]
+daemon 644
+daemon 644
+refused
+1" ]
+}

@@ -24,12 +24,6 @@ struct call {
 	bool check, template, json;
 };
 
-static void complain(void *arg, bool error, const char *file, unsigned line, const char *text)
-{
-	(void)arg;
-	fprintf(stderr, "%s:%u: %s%s\n", file, line, error ? "" : "warning: ", text);
-}
-
 /* "boss.amqp_host" and what follows: the bytes of a "section.key" at the start of arg. */
 static bool names_key(const char *arg, const struct sn_config_key *k, size_t *ret_len)
 {
@@ -74,7 +68,7 @@ static int print_template(char *const *settings)
 static int check_file(const char *path)
 {
 	struct sn_config c;
-	struct sn_config_reader rd = {.complain = complain};
+	struct sn_config_reader rd = {.complain = sn_command_complain};
 	int r;
 
 	sn_config_init(&c);
@@ -155,7 +149,7 @@ static int print_one(const struct sn_config *c, const char *key, bool json)
 static int print_config(const struct sn_home *h, const struct call *call, const char *key)
 {
 	struct sn_config c;
-	struct sn_config_reader rd = {.complain = complain};
+	struct sn_config_reader rd = {.complain = sn_command_complain};
 	int r = sn_home_config(h, call->participant, &rd, &c), code = 0;
 
 	if (r == -ENOENT)

@@ -30,6 +30,13 @@ Exit code: 0; 1 NAME exists; 64 usage, or a bad NAME; 77 CODE cannot be read; 78
 name='' queue='' regexp='' user='' instances='' copy=no enable=yes force=no bridge=no code=''
 while [ $# -gt 0 ]; do
 	case $1 in
+	--name=* | --queue=* | --regexp=* | --user=* | --instances=*)
+		arg=$1
+		shift
+		set -- "${arg%%=*}" "${arg#*=}" "$@"
+		;;
+	esac
+	case $1 in
 	-n | --name | -q | --queue | -r | --regexp | -u | --user | -i | --instances) want_value "$1" $# ;;
 	esac
 	case $1 in

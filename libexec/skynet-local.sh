@@ -48,6 +48,13 @@ parse_init()
 	dir='' host='' vhost='' user='' password=''
 	while [ $# -gt 0 ]; do
 		case $1 in
+		--amqp=* | --vhost=* | --user=* | --password-file=*)
+			arg=$1
+			shift
+			set -- "${arg%%=*}" "${arg#*=}" "$@"
+			;;
+		esac
+		case $1 in
 		--amqp | --vhost | --user | --password-file) want_value "$1" $# ;;
 		esac
 		case $1 in

@@ -12,17 +12,11 @@ static const struct sn_option OPTIONS[] = {{0}};
 static const struct sn_command COMMAND = {"skynet-mkspool", "NAME", "Makes the spool of a participant.",
 					  OPTIONS};
 
-static void complain(void *arg, bool error, const char *file, unsigned line, const char *text)
-{
-	(void)arg;
-	fprintf(stderr, "%s:%u: %s%s\n", file, line, error ? "" : "warning: ", text);
-}
-
 /* 0 or an exit code. */
 static int find_owner(const struct sn_home *h, const char *name, struct sn_spool_owner *ret)
 {
 	struct sn_config c;
-	struct sn_config_reader rd = {.complain = complain};
+	struct sn_config_reader rd = {.complain = sn_command_complain};
 	const struct passwd *pw;
 	const struct group *adm = getgrnam("adm");
 	int r = sn_home_config(h, name, &rd, &c), code = 0;

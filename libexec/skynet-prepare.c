@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "svc/command.h"
+#include "svc/cli.h"
 #include "svc/service.h"
 #include "sys/dir.h"
 
@@ -222,25 +222,17 @@ static int prepare_log(const struct sn_home *h, const char *name, struct who *wh
 
 int main(int argc, char **argv)
 {
+	struct sn_cli cli = {.command = &COMMAND};
 	struct sn_home h;
 	struct who who = {.as = SN_BUF(AS_MAX)};
-	const char *home = NULL;
 	bool log = false;
-	int opt, code;
+	int code;
 
-	while ((opt = sn_command_next(&COMMAND, argc, argv)) != -1) {
-		if (opt == SN_OPT_HELP)
-			return 0;
-		if (opt == SN_OPT_WRONG)
-			return SN_EXIT_USAGE;
-		if (opt == OPT_LOG)
-			log = true;
-		else
-			home = optarg;
-	}
+	while (sn_cli_next(&cli, argc, argv) != -1)
+		log = true;
 	if (optind + 1 != argc)
 		return sn_command_usage(&COMMAND, "one NAME is needed");
-	code = sn_command_home(&COMMAND, home, &h);
+	code = sn_command_home(&COMMAND, cli.home_option, &h);
 	if (code != 0)
 		return code;
 	if (h.system)

@@ -128,7 +128,8 @@ static void print_details(const char *name, const struct sn_service *s)
 {
 	const char *line = s->status.extra;
 
-	if (s->status.reason != NULL && !s->ready && (s->running || s->failed))
+	if (s->status.reason != NULL && !s->ready &&
+	    (s->running || s->failed || strcmp(s->want, "up") == 0)) /* else it says why it ended once */
 		printf("    %s\n", s->status.reason);
 	if (strcmp(name, SN_BRIDGE_NAME) != 0 || !s->running)
 		return;
@@ -210,7 +211,8 @@ static int show_one(struct show *show, const char *name)
 	else
 		print_line(show, name, &s, n);
 	show->shown++;
-	if (!s.ready && (show->named || strcmp(s.want, "up") == 0))
+	/* finish takes down what has a wrong configuration: nobody wanted that */
+	if (!s.ready && (show->named || s.failed || strcmp(s.want, "up") == 0))
 		show->not_running++;
 	sn_service_release(&s);
 	return 0;

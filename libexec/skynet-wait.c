@@ -94,7 +94,7 @@ static void explain(const struct wait *w, const char *name)
 		return;
 	if (sn_service_look(&w->cli.home, name, &s) < 0)
 		fprintf(stderr, "%s: gone\n", name);
-	else if (s.status.reason != NULL && (s.running || s.failed))
+	else if (s.status.reason != NULL && (s.running || s.failed || strcmp(s.want, "up") == 0))
 		fprintf(stderr, "%s: not %s, %s: %s\n", name, w->goal->word, s.state, s.status.reason);
 	else
 		fprintf(stderr, "%s: not %s, %s\n", name, w->goal->word, s.state);

@@ -2,7 +2,7 @@
 # coverage.sh DIR: which share of the lines of each file ran, from gcov's data below DIR/obj; the least covered first.
 set -eu
 cd "$(dirname "$0")/.."
-find "$1/obj/lib" "$1/obj/libexec" "$1/obj/spool-tools" -name '*.gcno' 2>/dev/null | xargs gcov --no-output 2>/dev/null | awk '
+find "$1/obj" -path "$1/obj/tests" -prune -o -name '*.gcno' -exec gcov --no-output {} + 2>/dev/null | awk '
 	/^File / { file = substr($2, 2, length($2) - 2) }
 	/^Lines executed:/ && file ~ /^(lib|libexec|spool-tools)\/.*\.c$/ {
 		split($2, part, /[:%]/)

@@ -25,6 +25,8 @@ install: all
 	for s in $(wildcard libexec/*.sh spool-tools/*.sh); do \
 		install -m 755 $$s $(DESTDIR)$(LIBEXECDIR)/$$(basename $$s .sh) || exit 1; done
 	if [ -d libexec/lib ]; then cp -R libexec/lib $(DESTDIR)$(LIBEXECDIR)/; fi
+	echo '$(VERSION)' >$(DESTDIR)$(LIBEXECDIR)/version
+	chmod 644 $(DESTDIR)$(LIBEXECDIR)/version
 	sed 's|@LIBEXECDIR@|$(LIBEXECDIR)|g; s|@DATADIR@|$(DATADIR)|g' bin/skynet >$(DESTDIR)$(PREFIX)/bin/skynet
 	chmod 755 $(DESTDIR)$(PREFIX)/bin/skynet
 	for t in $(basename $(notdir $(wildcard spool-tools/*.c spool-tools/*.sh))); do \

@@ -61,7 +61,7 @@ check_program()
 		echo "man: $page does not explain $o, which $name --help has"
 	done >"$work/missing"
 	# Scripts do not mention --help itself; -h and --timeout are what they take from lib/.
-	comm -13 "$work/in-help" "$work/in-page" | grep -vxE -- '-h|--help|--home|-t|--timeout|--version' | while read -r o; do
+	comm -13 "$work/in-help" "$work/in-page" | grep -vxE -- '-h|--help|--home|-t|--timeout|-V|--version' | while read -r o; do
 		echo "man: $page explains $o, which $name --help does not have"
 	done >>"$work/missing"
 	cat "$work/missing"

@@ -158,12 +158,35 @@ static int set_choice(const struct sn_config_key *k, const char *value, void *fi
 	return 0;
 }
 
+/* "host[:port], [v6]:port, v6, …": as the bridge takes them apart. */
+static bool hosts_valid(const char *hosts)
+{
+	SN_AUTOFREE char *copy = sn_strdup(hosts);
+	char *save = NULL, *one = strtok_r(copy, ", \t", &save);
+	uint64_t port;
+
+	if (one == NULL)
+		return false;
+	for (; one != NULL; one = strtok_r(NULL, ", \t", &save)) {
+		char *colon = strrchr(one, ':');
+
+		if (colon == one || strpbrk(one, "/@") != NULL) /* a URL? */
+			return false;
+		if (colon != NULL && (strchr(one, ':') == colon || colon[-1] == ']') &&
+		    (parse_u64(colon + 1, &port) < 0 || port < 1 || port > 65535))
+			return false;
+	}
+	return true;
+}
+
 static int set_text(const struct sn_config_key *k, const char *value, char **field)
 {
 	if (value[0] == '\0' && k->min > 0)
 		return -EINVAL;
 	if (k->kind == HOSTS && value[0] == '\0')
 		value = k->fallback;
+	if (k->kind == HOSTS && !hosts_valid(value))
+		return -EINVAL;
 	if (k->kind == CODE && (strchr(value, '/') != NULL || value[0] == '.'))
 		return -EINVAL;
 	free(*field);
@@ -271,6 +294,9 @@ static void report_value(struct reading *rd, unsigned line, const struct sn_conf
 	case LEVEL:
 	case SYNC:
 		text = sn_asprintf("%s: '%.40s' is none of %s", k->name, value, k->help);
+		break;
+	case HOSTS:
+		text = sn_asprintf("%s: not host[:port][, host[:port] …] with ports from 1 to 65535", k->name);
 		break;
 	case CODE:
 		text = sn_asprintf("%s: '%.40s' is no plain file name", k->name, value);

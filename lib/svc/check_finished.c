@@ -18,7 +18,8 @@ struct level { /* where the walk is */
 /* The part of leaf before its suffix, if that is one of ours. */
 static const char *suffix_of(const char *leaf, char ret_name[SN_NAME_SIZE])
 {
-	static const char *const SUFFIXES[] = {".json", ".result", ".log", ".retried", ".cancel", ".rejected"};
+	static const char *const SUFFIXES[] = {".json",	   ".result", ".log",
+					       ".retried", ".cancel", ".rejected"};
 	unsigned number;
 
 	if (sn_message_parse(leaf, ret_name, &number) == 0)
@@ -66,13 +67,13 @@ static void check_bytes(const struct level *l, const char *leaf, const char *nam
 }
 
 /* Is there a workitem to this file? What was sent on the way, and what was rejected, is there before the workitem is, and a
- * message lies in done/ also when the workitem ends in failed/. */
+ * message lies in done/ also when the workitem ends in failed/. First open/, then the rest: retiring is one step. */
 static bool alone(const struct level *l, const char *name, const char *suffix)
 {
 	struct sn_spool *s = &l->c->shelf->s;
 	SN_AUTOFREE char *json = sn_asprintf("%s.json", name);
 
-	if (strcmp(suffix, ".m") == 0 || strcmp(suffix, ".rejected") == 0) /* retiring is one step: open/ first */
+	if (strcmp(suffix, ".m") == 0 || strcmp(suffix, ".rejected") == 0)
 		return !sn_check_exists(s->open, name) && sn_retired(s, name) != 1;
 	/* A result without a ledger goes to failed/ with its log, and no workitem. */
 	if ((strcmp(suffix, ".result") == 0 && l->top == s->done) || strcmp(suffix, ".retried") == 0)
@@ -106,11 +107,13 @@ static bool digits(const char *s, size_t len)
 	return strlen(s) == len && strspn(s, "0123456789") == len;
 }
 
-static int check_bucket(void *arg, const char *leaf)
+/* A DATE, and in it a BUCKET. */
+static int check_directory(void *arg, const char *leaf)
 {
 	struct level l = *(struct level *)arg;
+	const bool is_date = l.date == NULL;
 	SN_AUTOFREE char *path = sn_asprintf("%s/%s", l.path, leaf);
-	SN_AUTOFD int fd = digits(leaf, 4) ? sn_dir_open(l.fd, leaf) : -1;
+	SN_AUTOFD int fd = digits(leaf, is_date ? 8 : 4) ? sn_dir_open(l.fd, leaf) : -1;
 
 	if (fd < 0) {
 		sn_check_report(l.c, SN_FOREIGN, l.path, leaf);
@@ -118,31 +121,15 @@ static int check_bucket(void *arg, const char *leaf)
 	}
 	l.fd = fd;
 	l.path = path;
-	l.bucket = leaf;
-	return sn_dir_each(fd, check_leaf, &l);
-}
-
-static int check_date(void *arg, const char *leaf)
-{
-	struct level l = *(struct level *)arg;
-	SN_AUTOFREE char *path = sn_asprintf("%s/%s", l.path, leaf);
-	SN_AUTOFD int fd = digits(leaf, 8) ? sn_dir_open(l.fd, leaf) : -1;
-
-	if (fd < 0) {
-		sn_check_report(l.c, SN_FOREIGN, l.path, leaf);
-		return 0;
-	}
-	l.fd = fd;
-	l.path = path;
-	l.date = leaf;
-	return sn_dir_each(fd, check_bucket, &l);
+	*(is_date ? &l.date : &l.bucket) = leaf;
+	return sn_dir_each(fd, is_date ? check_directory : check_leaf, &l);
 }
 
 int sn_check_finished(struct sn_check *c)
 {
 	struct level done = {.c = c, .fd = c->shelf->s.done, .path = "done", .top = c->shelf->s.done};
 	struct level failed = {.c = c, .fd = c->shelf->s.failed, .path = "failed", .top = c->shelf->s.failed};
-	int r = sn_dir_each(done.fd, check_date, &done);
+	int r = sn_dir_each(done.fd, check_directory, &done);
 
-	return r < 0 ? r : sn_dir_each(failed.fd, check_date, &failed);
+	return r < 0 ? r : sn_dir_each(failed.fd, check_directory, &failed);
 }

@@ -118,6 +118,12 @@ int sn_command_flush(const struct sn_command *c)
 	return sn_command_fail(c, SN_EXIT_FAILED, "cannot write: %s", strerror(errno));
 }
 
+void sn_command_complain(void *arg, bool error, const char *file, unsigned line, const char *text)
+{
+	(void)arg;
+	fprintf(stderr, "%s:%u: %s%s\n", file, line, error ? "" : "warning: ", text);
+}
+
 int sn_command_duration(const char *text, int64_t *ret_ns)
 {
 	static const struct {

@@ -39,6 +39,8 @@ int sn_command_fail(const struct sn_command *c, int code, const char *fmt, ...) 
 int sn_command_home(const struct sn_command *c, const char *option, struct sn_home *ret) SN_CHECK;
 /* The whole of standard output is written. 0 or SN_EXIT_FAILED. */
 int sn_command_flush(const struct sn_command *c) SN_CHECK;
+/* A sn_config_complain for people, on stderr. */
+void sn_command_complain(void *arg, bool error, const char *file, unsigned line, const char *text);
 /* "5", "0.2", "10m", "2h", "3d" → nanoseconds. 0 or -EINVAL. */
 int sn_command_duration(const char *text, int64_t *ret_ns) SN_CHECK;
 /* Prints `text` as a JSON string. */

@@ -130,7 +130,7 @@ struct bridge {
 	int exit_code;
 	int64_t started_us;
 	int64_t stop_deadline_ns;
-	ev_timer sync_timer, reconcile_timer, retry_timer, stop_timer;
+	ev_timer sync_timer, reconcile_timer, retry_timer, room_timer, stop_timer;
 	ev_io inotify_watch;
 	ev_async wake; /* from the publisher and the disk thread */
 	ev_prepare prepare;

@@ -181,6 +181,16 @@ static enum delivered deliver(struct participant *p)
 	return store(p, name);
 }
 
+static void set_full(struct bridge *b, bool full)
+{
+	b->full = full;
+	if (full)
+		ev_timer_again(b->loop, &b->room_timer);
+	else
+		ev_timer_stop(b->loop, &b->room_timer);
+	status_touch(b);
+}
+
 enum delivered deliver_message(struct participant *p)
 {
 	enum delivered d;
@@ -190,9 +200,8 @@ enum delivered deliver_message(struct participant *p)
 		return DELIVERED_NO_ROOM;
 	d = deliver(p);
 	if (d == DELIVERED_NO_ROOM) {
-		p->b->full = true; /* until reconcile, or the retry timer, finds room */
+		set_full(p->b, true); /* until reconcile, or the room timer, finds room */
 		sn_err("no room in %s: nothing is taken from the broker", p->b->home.spool);
-		status_touch(p->b);
 	}
 	return d;
 }
@@ -218,8 +227,7 @@ void bridge_check_room(struct bridge *b)
 		       (unsigned long long)b->config.skynet.min_free_inodes);
 	else
 		sn_info("there is room again in %s", b->home.spool);
-	b->full = full;
+	set_full(b, full);
 	TAILQ_FOREACH(p, &b->participants, link)
 		consumer_update(b->consumer, p);
-	status_touch(b);
 }

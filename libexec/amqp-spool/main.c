@@ -119,6 +119,13 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
 	results_retry(w->data);
 }
 
+static void on_room(struct ev_loop *loop, ev_timer *w, int events)
+{
+	(void)loop;
+	(void)events;
+	bridge_check_room(w->data);
+}
+
 static void on_stop_timer(struct ev_loop *loop, ev_timer *w, int events)
 {
 	(void)w;
@@ -234,8 +241,9 @@ static void add_watchers(struct bridge *b)
 	ev_init(&b->sync_timer, on_sync_timer);
 	ev_init(&b->retry_timer, on_retry);
 	ev_init(&b->stop_timer, on_stop_timer);
+	ev_timer_init(&b->room_timer, on_room, FULL_RETRY_S, FULL_RETRY_S); /* runs while b->full */
 	ev_timer_init(&b->reconcile_timer, on_reconcile, RECONCILE_S, RECONCILE_S);
-	b->inotify_watch.data = b->wake.data = b->prepare.data = b->sync_timer.data = b->retry_timer.data =
+	b->inotify_watch.data = b->wake.data = b->prepare.data = b->sync_timer.data = b->retry_timer.data = b->room_timer.data =
 		b->stop_timer.data = b->reconcile_timer.data = b;
 	ev_io_start(b->loop, &b->inotify_watch);
 	ev_async_start(b->loop, &b->wake);

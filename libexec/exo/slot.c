@@ -116,28 +116,33 @@ static void tail_free(struct slot *s)
 	free(s);
 }
 
+/* Takes what there is. True: everybody closed it. */
+static bool read_to_end(struct slot *s)
+{
+	ssize_t n = read_once(s);
+
+	if (n > 0 || n == -EAGAIN)
+		return false;
+	end_line(s);
+	return true;
+}
+
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct slot *s = io->data;
-	ssize_t n = read_once(s);
 
-	(void)loop, (void)events;
-	if (n > 0 || n == -EAGAIN)
-		return;
-	end_line(s);
-	ev_io_stop(s->x->loop, &s->io); /* everybody closed it: the worker's death says the rest */
+	(void)events;
+	if (read_to_end(s))
+		ev_io_stop(loop, &s->io); /* the worker's death says the rest */
 }
 
 static void on_tail_readable(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct slot *s = io->data;
-	ssize_t n = read_once(s);
 
 	(void)loop, (void)events;
-	if (n > 0 || n == -EAGAIN)
-		return;
-	end_line(s);
-	tail_free(s);
+	if (read_to_end(s))
+		tail_free(s);
 }
 
 void slot_init(struct slot *s, struct exo *x)

@@ -99,6 +99,7 @@ runsvdir_missing()
 # Wants $names up, without waiting for them.
 begin_start()
 {
+	started=$(date -u +%Y-%m-%dT%H:%M:%S)
 	for name in $names; do
 		if runsvdir_missing "$name"; then
 			die 69 "nothing serves $home_service (skynet local up)"
@@ -125,7 +126,7 @@ finish_start()
 		_code=0
 		"$SKYNET_LIBEXEC/skynet-wait" --timeout "$_left" "$name" || _code=$?
 		[ "$_code" -ne 0 ] || continue
-		"$SKYNET_LIBEXEC/skynet-log" --since 2m -n 20 "$name" 2>/dev/null | sed 's/^/    /' >&2 || :
+		"$SKYNET_LIBEXEC/skynet-log" --since "${started:-2m}" -n 20 "$name" 2>/dev/null | sed 's/^/    /' >&2 || :
 		[ "$_result" -eq 1 ] || _result=$_code
 	done
 	return "$_result"

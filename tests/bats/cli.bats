@@ -5,23 +5,15 @@ bats_require_minimum_version 1.5.0
 
 setup()
 {
-	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	export SKYNET_LIBEXEC=$ROOT/${SKYNET_BUILD:-build}/libexec/skynet
-	export PATH=$ROOT/bin:$PATH
-	unset SKYNET_HOME NO_COLOR SKYNET_TEMPLATES
-	. "$BATS_TEST_DIRNAME/../lib/wait.sh"
+	. "$BATS_TEST_DIRNAME/../lib/cli.bash"
+	cli_setup
 	H=$BATS_TEST_TMPDIR/home
-	CODE=$BATS_TEST_TMPDIR/code
-	mkdir -p "$CODE"
 	echo 'class ParticipantHandler: pass' >"$CODE/p1.py"
-	pids=
 }
 
 teardown()
 {
-	for pid in $pids; do
-		kill "$pid" 2>/dev/null || :
-	done
+	kill_pids
 }
 
 # A home, selected, with P1.
@@ -35,14 +27,6 @@ make_p1()
 {
 	make_home
 	skynet install "$@" "$CODE/p1.py"
-}
-
-has()
-{
-	[[ $output == *"$1"* ]] || {
-		echo "no '$1' in: $output"
-		return 1
-	}
 }
 
 # --- help and usage ---

@@ -26,10 +26,7 @@ setup()
 {
 	. "$BATS_TEST_DIRNAME/../lib/home.sh"
 	home_setup
-	BROKER=$BATS_FILE_TMPDIR/broker
-	broker_env "$BROKER"
-	broker_running "$BROKER" || broker_restart "$BROKER" # a test that failed left it down
-	T=$BATS_TEST_TMPDIR
+	home_broker
 	N=${SKYNET_FULL:+20000}
 	N=${N:-6000}
 	MOUNTED='' UP=''

@@ -103,7 +103,7 @@ plant() # KIND: at result/new/$name
 	fifo) mkfifo "$at" ;;
 	directory) mkdir -p "$tmp/full" && mv "$tmp" "$at" ;;
 	device) mknod "$tmp" c 1 5 && mv "$tmp" "$at" ;; # /dev/zero
-	socket) "$BROKER_PYTHON" -c 'import os,socket,sys; os.chdir(os.path.dirname(sys.argv[1])); socket.socket(socket.AF_UNIX).bind("s"); os.rename("s", sys.argv[1])' "$at" ;;
+	socket) "$BROKER_PYTHON" -c 'import os,socket,sys; os.chdir(sys.argv[2]); socket.socket(socket.AF_UNIX).bind("s"); os.rename("s", sys.argv[1])' "$at" "$W/result/tmp" ;;
 	sparse) truncate -s 100G "$tmp" && mv "$tmp" "$at" ;;
 	empty) : >"$tmp" && mv "$tmp" "$at" ;;
 	junk) head -c 3000 /dev/urandom >"$tmp" && mv "$tmp" "$at" ;;

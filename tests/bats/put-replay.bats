@@ -16,11 +16,6 @@ participant()
 	spool_participant P1
 }
 
-put()
-{
-	workitem "${1:-"{}"}" "${2-}" | spool-put P1
-}
-
 # -- put
 
 @test "put: help, usage, unknown participant, junk" {

@@ -5,27 +5,19 @@ bats_require_minimum_version 1.5.0
 
 setup()
 {
-	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	export SKYNET_LIBEXEC=$ROOT/${SKYNET_BUILD:-build}/libexec/skynet
-	export PATH=$ROOT/bin:$PATH
+	. "$BATS_TEST_DIRNAME/../lib/cli.bash"
+	cli_setup
 	export SKYNET_HOME=$BATS_TEST_TMPDIR/home
-	unset NO_COLOR SKYNET_TEMPLATES
-	. "$BATS_TEST_DIRNAME/../lib/wait.sh"
 	H=$SKYNET_HOME
-	CODE=$BATS_TEST_TMPDIR/code
-	mkdir -p "$CODE"
 	handler ok 'print("started")'
 	handler bad 'raise RuntimeError("boom at start")'
 	handler slow 'pass' 'import time; open(wid.fields.mark, "w").close(); time.sleep(wid.fields.seconds)'
 	skynet local init "$H" 3>&-
-	pids=
 }
 
 teardown()
 {
-	for pid in $pids; do
-		kill "$pid" 2>/dev/null || :
-	done
+	kill_pids
 	run skynet local down --timeout 2
 	[ "$status" -eq 0 ]
 }
@@ -43,14 +35,6 @@ handler()
 		    def handle_wi(self, wid):
 		        ${3:-wid.result = True}
 	PY
-}
-
-has()
-{
-	[[ $output == *"$1"* ]] || {
-		echo "no '$1' in: $output"
-		return 1
-	}
 }
 
 state() # NAME STATE: is it?

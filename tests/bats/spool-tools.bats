@@ -10,11 +10,6 @@ setup()
 	spool_participant P1 </dev/null
 }
 
-put()
-{
-	workitem "${1:-"{}"}" "${2-}" | spool-put P1
-}
-
 # -- what all have in common
 
 @test "every tool has --help and says no to what it does not know" {
@@ -532,8 +527,10 @@ repaired()
 	mv "$S/work/result/new/$name" "$S/work/result/new/${name/-0000-/-0001-}"
 	found result-orphan
 	rm "$S"/work/result/new/*
-	touch "$S/work/result/tmp/spare.00" # kept for the next result, no leftover
+	touch "$S/work/result/tmp/spare.00" "$S/work/result/tmp/spare.31" # kept for the next result, no leftovers
 	run -0 spool-check
+	touch "$S/work/result/tmp/spare.32"
+	repaired tmp-leftover
 	echo x >"$S/work/result/tmp/$name,a1"
 	repaired tmp-leftover
 }
@@ -554,6 +551,26 @@ repaired()
 	[[ $output == *"done-damaged "* ]]
 	rm "$dir/$name.json"
 	found done-alone
+}
+
+@test "check: what else lies beside the finished ones" {
+	name=$(put)
+	dir=$(spool_bucket "$name")
+	mkdir -p "$S/done/$dir" "$S/failed/$dir"
+	echo '{}' >"$S/done/$dir/$name.m0001" # sent on the way, the workitem is open still
+	echo junk >"$S/failed/$dir/$name.rejected"
+	run -0 spool-check --deep
+	spool_finish P1 "$name" failed invalid '{}'
+	run -0 spool-check --deep
+	rm "$S/done/$dir/$name.m0001" "$S/failed/$dir/$name".*
+	cp "$SPOOL_DATA/cancelitem.json" "$S/done/$dir/$name.cancel"
+	run -0 spool-check --deep
+	echo '{}' >"$S/done/$dir/$name.m0001"
+	found done-alone
+	mv "$S/done/$dir/$name.m0001" "$S/failed/$dir/$name.rejected"
+	found done-alone
+	mv "$S/failed/$dir/$name.rejected" "$S/failed/$dir/$name.other"
+	found foreign
 }
 
 @test "check --repair waits for a stopped bridge where it must" {

@@ -2,6 +2,7 @@
 # home.sh - a home of its own with the real bridge, exo and workers in it, for end-to-end tests. Sourced by bats.
 #
 #   home_setup                        paths and programs of the build under test; sources wait.sh and broker.sh
+#   home_broker                       the broker that the file started in $BATS_FILE_TMPDIR/broker; sets BROKER and T
 #   home_make DIR [HOSTS|none]        a home against the broker of broker_env (or HOSTS), or brokerless; sets H
 #   home_use DIR                      another home that was made before
 #   home_set [SECTION] LINE…          more configuration, '[skynet]' and the like as they stand in the file
@@ -49,6 +50,14 @@ home_setup()
 	REPLIES=$HOMES/replies
 	mkdir -p "$HOMES"
 	: >>"$HOME_PIDS"
+}
+
+home_broker()
+{
+	BROKER=$BATS_FILE_TMPDIR/broker
+	broker_env "$BROKER"
+	broker_running "$BROKER" || broker_restart "$BROKER" # a test that failed left it down
+	T=$BATS_TEST_TMPDIR
 }
 
 home_use()

@@ -8,6 +8,7 @@
 #   spool_result P1 NAME OUTCOME REPLY   a result in result/new
 #   spool_finish P1 NAME done|failed OUTCOME REPLY   what the bridge leaves after retiring
 #   workitem FIELDS [WFID]  a workitem on stdout
+#   put [FIELDS] [WFID]     hands one in to P1 and prints its name
 
 spool_home()
 {
@@ -81,4 +82,9 @@ workitem()
 {
 	printf '{"fields":%s,"fei":{"engine_id":"engine","wfid":"%s","subid":"abc","expid":"0_1"},"participant_name":"p1"}' \
 		"$1" "${2:-20261122-1052-test}"
+}
+
+put()
+{
+	workitem "${1:-"{}"}" "${2-}" | spool-put P1
 }

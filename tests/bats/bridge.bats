@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The bridge against a real broker, with the real exo and worker behind it: what goes in, what comes out, what is kept.
-# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
+# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2086,SC2154 # what bats and home.sh set, words, and bats' subshells
 bats_require_minimum_version 1.5.0
 
 SECRET=s3cr3t-Pa55word-of-the-tests
@@ -91,7 +91,6 @@ all_finished() # DONE CANCELLED FAILED
 @test "every sample of a real engine is kept byte by byte and answered, with the properties that replies have" {
 	one_participant
 	samples=$(find "$ROOT/tests/data/workitems" -name '*.json' ! -name '*.props.json')
-	# shellcheck disable=SC2086 # names without blanks
 	send_files P1 $samples
 	cancels=$(grep -l '"cancel":true' $samples | wc -l)
 	forgets=$(grep -l '"params":{[^}]*"forget":true' $samples | wc -l)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # Each step of docs/SPOOL.md, section 3: the process killed just before it, and the step failing with EIO, once, while 20
 # workitems pass. All of these homes run at the same time, against one broker: setup_file starts them, the tests look.
-# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
+# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2086,SC2154 # what bats and home.sh set, words, and bats' subshells
 bats_require_minimum_version 1.5.0
 
 COUNT=20
@@ -81,7 +81,6 @@ setup_file()
 		esac
 	done
 	points="$points claim.3:kill claim.3:eio claim.again:kill claim.again:eio"
-	# shellcheck disable=SC2086 # words
 	{
 		send_all $points
 		for p in $points; do

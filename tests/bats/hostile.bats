@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # A participant that means harm: what it plants in work/ is never read into a reply, never moves or removes what is not its
 # own, and stalls nobody else. Where no exo runs, the test is the participant. Then the permissions, with real uids.
-# shellcheck disable=SC1091,SC2016,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
+# shellcheck disable=SC1091,SC2016,SC2030,SC2031,SC2034,SC2086,SC2089,SC2090,SC2154,SC2258,SC2317 # what bats and home.sh set, and bats' subshells
 bats_require_minimum_version 1.5.0
 
 setup_file()

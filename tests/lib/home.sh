@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC1091,SC2034,SC2119,SC2120,SC2154
 # home.sh - a home of its own with the real bridge, exo and workers in it, for end-to-end tests. Sourced by bats.
 #
 #   home_setup                        paths and programs of the build under test; sources wait.sh and broker.sh

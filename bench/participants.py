@@ -106,6 +106,7 @@ class Skynet(Worker):
                     "--user", self.broker.user, "--password-file", str(password))  # fmt: skip
         self.up()
         self.skynet("--home", str(self.dir), "install", "-n", QUEUE, "-q", QUEUE, str(TOP / "bench/noop.py"))
+        self.stop()
 
     def up(self) -> None:
         """`local up` may stay in the foreground or go into the background: both will do."""
@@ -136,12 +137,13 @@ class Skynet(Worker):
                 self.supervisor.wait()
         self.supervisor = None
 
+    # The bridge, too: it takes workitems from the queue also while the participant is down.
     def start(self) -> None:
-        self.skynet("--home", str(self.dir), "start", QUEUE)
+        self.skynet("--home", str(self.dir), "start", "amqp-spool", QUEUE)
 
     def stop(self) -> None:
         if self.supervisor is not None:
-            self.skynet("--home", str(self.dir), "stop", QUEUE)
+            self.skynet("--home", str(self.dir), "stop", QUEUE, "amqp-spool")
 
     def pids(self) -> list[int]:
         try:

@@ -65,6 +65,7 @@ load_home
 if [ "$home_system" = yes ] && [ "$(id -u)" != 0 ]; then
 	die 77 'not permitted: the system home is root'\''s'
 fi
+[ "$home_system" = yes ] || [ -d "$home_etc" ] || die 78 "$SKYNET_HOME is no home (skynet local init $SKYNET_HOME)"
 if [ "$bridge" = yes ]; then
 	make_bridge
 	exit

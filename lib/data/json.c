@@ -40,6 +40,25 @@ static const unsigned char PLAIN[256] = {
 	[0x20 ... 0x21] = 1, [0x23 ... 0x5b] = 1, [0x5d ... 0x7f] = 1,
 };
 
+/* Eight bytes at a time while all of them are plain ASCII: none is '"', '\\', below 0x20 or above 0x7f. */
+static void skip_plain(struct scan *s)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
+
+	while (s->end - s->p >= 8) {
+		uint64_t v, quote, slash;
+
+		memcpy(&v, s->p, 8);
+		quote = v ^ (ones * '"');
+		slash = v ^ (ones * '\\');
+		/* The top bit of a byte is set where that byte was 0 before the subtraction (or borrowed: then a
+		 * lower one was, and the loop below looks at each). */
+		if (((v | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & high) != 0)
+			return;
+		s->p += 8;
+	}
+}
+
 static bool skip_string(struct scan *s)
 {
 	if (s->p >= s->end || *s->p != '"')
@@ -51,6 +70,7 @@ static bool skip_string(struct scan *s)
 
 		if (PLAIN[c]) {
 			s->p++;
+			skip_plain(s);
 			continue;
 		}
 		if (c == '"') {

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "encode.h"
 #include "worker.h"
 
 static struct {
@@ -113,7 +114,7 @@ static PyObject *new_worker(const struct worker *w)
 			: sn_asprintf("%s/skynet-%s/%s", w->home.sv, w->name, w->config.participant.code);
 	PyObject *module = PyImport_ImportModule("SkyNET._runtime"), *files, *emit, *made = NULL;
 
-	if (module == NULL)
+	if (module == NULL || encode_install() < 0)
 		return NULL;
 	files = config_files(w);
 	emit = emit_function();

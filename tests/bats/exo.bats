@@ -30,6 +30,15 @@ teardown() { exo_teardown; }
 	state_is down
 }
 
+@test "the worker's JSON encoder writes what json would, byte for byte" {
+	ln -sf "$LIB/encode_handler.py" "$H/sv/skynet-P1/code.py"
+	n=$(put n=1)
+	start_ready
+	wait_until 20 has_result "$n"
+	body "$n"
+	[ "$(header "$n" outcome)" = ok ]
+}
+
 @test "workitems run oldest first, each once, more than the queue holds" {
 	"$LIB/mkwi.py" many "$H" P1 2500 300
 	start_ready

@@ -62,7 +62,7 @@ static bool build_reply(struct worker *w, amqp_bytes_t in, size_t *out_len)
 {
 	static const char EXTRA[] = "\"__result__\":true,";
 	size_t need = in.len + sizeof EXTRA;
-	if (need > w->body_cap) {
+	if (w->body == NULL || need > w->body_cap) {
 		char *bigger = realloc(w->body, need);
 		if (bigger == NULL)
 			return false;

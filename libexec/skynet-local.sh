@@ -146,7 +146,12 @@ await_wanted()
 up()
 {
 	foreground=no
-	[ "${1:-}" != --foreground ] || { foreground=yes && shift; }
+	_n=$#
+	while [ "$_n" -gt 0 ]; do # it may stand anywhere among the others
+		if [ "$1" = --foreground ]; then foreground=yes; else set -- "$@" "$1"; fi
+		shift
+		_n=$((_n - 1))
+	done
 	parse_timeout "$@"
 	need_home
 	if is_up; then

@@ -255,7 +255,8 @@ static int run(struct show *show, bool header, char *const *names)
 	if (show->json)
 		puts("]");
 	else if (show->shown == 0 && !show->named) /* a wrong home looks the same */
-		fprintf(stderr, "skynet status: the home %s has no services (--home DIR or SKYNET_HOME says another)\n",
+		fprintf(stderr,
+			"skynet status: the home %s has no services (--home DIR or SKYNET_HOME says another)\n",
 			show->cli.home.root);
 	flushed = sn_command_flush(&COMMAND);
 	if (code == 0 && show->not_running > 0)

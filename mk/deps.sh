@@ -1,6 +1,7 @@
 #!/bin/sh
 # deps.sh build|check|lint: installs what is missing with the system's package manager when run as root, else prints
 # the command. Prints nothing when nothing is missing.
+# shellcheck disable=SC2034 # the lists are used by name
 set -eu
 
 what=${1:-build}

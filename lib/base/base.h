@@ -12,9 +12,9 @@
 
 #include "base/banned.h"
 
-#define SN_CHECK __attribute__((warn_unused_result))
+#define SN_CHECK	__attribute__((warn_unused_result))
 #define SN_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define SN_NORETURN __attribute__((noreturn))
+#define SN_NORETURN	__attribute__((noreturn))
 #define SN_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* `SN_AUTOFD int fd = -1;` is closed at the end of its scope. */

@@ -20,8 +20,8 @@ void sn_log_set_sink(void (*sink)(const char *line, size_t len));
 void sn_log(enum sn_level level, const char *fmt, ...) SN_PRINTF(2, 3);
 
 #define sn_debug(...) sn_log(SN_DEBUG, __VA_ARGS__)
-#define sn_info(...) sn_log(SN_INFO, __VA_ARGS__)
-#define sn_warn(...) sn_log(SN_WARNING, __VA_ARGS__)
-#define sn_err(...) sn_log(SN_ERROR, __VA_ARGS__)
+#define sn_info(...)  sn_log(SN_INFO, __VA_ARGS__)
+#define sn_warn(...)  sn_log(SN_WARNING, __VA_ARGS__)
+#define sn_err(...)   sn_log(SN_ERROR, __VA_ARGS__)
 
 #endif

@@ -10,11 +10,13 @@
 
 enum kind { TEXT, HOSTS, CODE, BOOL, UINT, U64, SECONDS, LEVEL, SYNC };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): offsetof takes members, not expressions */
 #define KEY(sec, field, name_, kind_, lo, hi, fallback_, help_)                                              \
 	{                                                                                                    \
 		.section = #sec, .name = (name_), .fallback = (fallback_), .help = (help_), .kind = (kind_), \
 		.offset = offsetof(struct sn_config, sec.field), .min = (lo), .max = (hi)                    \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static const struct sn_config_key KEYS[] = {
 	KEY(boss, host, "amqp_host", HOSTS, 0, 0, "none", "host[:port][, …], or none: brokerless"),
@@ -179,6 +181,15 @@ static bool hosts_valid(const char *hosts)
 	return true;
 }
 
+/* The classes that an engine knows; any other makes the process hang. */
+static bool error_class_valid(const char *name)
+{
+	static const char *const KNOWN[] = {"RuntimeError", "StandardError", "BOSS::RemoteError",
+					    "Ruote::Amqp::RemoteError"};
+
+	return find_word(KNOWN, SN_COUNT(KNOWN), name) >= 0;
+}
+
 static int set_text(const struct sn_config_key *k, const char *value, char **field)
 {
 	if (value[0] == '\0' && k->min > 0)
@@ -188,6 +199,8 @@ static int set_text(const struct sn_config_key *k, const char *value, char **fie
 	if (k->kind == HOSTS && !hosts_valid(value))
 		return -EINVAL;
 	if (k->kind == CODE && (strchr(value, '/') != NULL || value[0] == '.'))
+		return -EINVAL;
+	if (k->offset == offsetof(struct sn_config, participant.error_class) && !error_class_valid(value))
 		return -EINVAL;
 	free(*field);
 	*field = sn_strdup(value);
@@ -296,7 +309,8 @@ static void report_value(struct reading *rd, unsigned line, const struct sn_conf
 		text = sn_asprintf("%s: '%.40s' is none of %s", k->name, value, k->help);
 		break;
 	case HOSTS:
-		text = sn_asprintf("%s: not host[:port][, host[:port] …] with ports from 1 to 65535", k->name);
+		text = sn_asprintf("%s: not host[:port][, host[:port] …] with ports from 1 to 65535",
+				   k->name);
 		break;
 	case CODE:
 		text = sn_asprintf("%s: '%.40s' is no plain file name", k->name, value);

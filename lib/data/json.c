@@ -37,7 +37,9 @@ static bool skip_escape(struct scan *s)
 
 /* 1: goes on as plain ASCII inside a string. */
 static const unsigned char PLAIN[256] = {
-	[0x20 ... 0x21] = 1, [0x23 ... 0x5b] = 1, [0x5d ... 0x7f] = 1,
+	[0x20 ... 0x21] = 1,
+	[0x23 ... 0x5b] = 1,
+	[0x5d ... 0x7f] = 1,
 };
 
 /* Eight bytes at a time while all of them are plain ASCII: none is '"', '\\', below 0x20 or above 0x7f. */
@@ -315,7 +317,8 @@ static bool scan_members(struct scan *s, const char *const *keys, struct sn_span
 	}
 }
 
-int sn_json_object(const char *text, size_t len, const char *const *keys, struct sn_span *ret_values, size_t count)
+int sn_json_object(const char *text, size_t len, const char *const *keys, struct sn_span *ret_values,
+		   size_t count)
 {
 	struct scan s = {.p = text, .end = text + len};
 	bool object, whole;

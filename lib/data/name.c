@@ -33,7 +33,8 @@ static void put_label(const char *wfid, char *out)
 
 	for (; wfid != NULL && wfid[n] != '\0' && n < SN_NAME_LABEL_MAX; n++) {
 		char c = wfid[n];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			     c == '-';
 
 		out[n] = plain ? c : '_';
 	}
@@ -96,11 +97,11 @@ bool sn_name_valid(const char *name)
 	if (!all_of(name, 8, DIGITS) || name[8] != 'T' || !all_of(name + 9, 6, DIGITS) || name[15] != '.' ||
 	    !all_of(name + 16, 6, DIGITS) || name[TIME_LEN] != '-')
 		return false;
-	if (two(name + 4) < 1 || two(name + 4) > 12 || two(name + 6) < 1 || two(name + 6) > 31 || two(name + 9) > 23 ||
-	    two(name + 11) > 59 || two(name + 13) > 60)
+	if (two(name + 4) < 1 || two(name + 4) > 12 || two(name + 6) < 1 || two(name + 6) > 31 ||
+	    two(name + 9) > 23 || two(name + 11) > 59 || two(name + 13) > 60)
 		return false;
-	if (!all_of(name + SEQ_AT, 4, HEX) || name[DIGEST_AT - 1] != '-' || !all_of(name + DIGEST_AT, DIGEST_LEN, HEX) ||
-	    name[SN_NAME_FIXED - 1] != '-')
+	if (!all_of(name + SEQ_AT, 4, HEX) || name[DIGEST_AT - 1] != '-' ||
+	    !all_of(name + DIGEST_AT, DIGEST_LEN, HEX) || name[SN_NAME_FIXED - 1] != '-')
 		return false;
 	return all_of(name + SN_NAME_FIXED, len - SN_NAME_FIXED,
 		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
@@ -178,7 +179,8 @@ int sn_message_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *re
 	char name[SN_NAME_SIZE] = "";
 	const char *digits = split(leaf, ".m", name);
 
-	if (digits == NULL || strlen(digits) != 4 || !all_of(digits, 4, "0123456789") || strcmp(digits, "0000") == 0)
+	if (digits == NULL || strlen(digits) != 4 || !all_of(digits, 4, "0123456789") ||
+	    strcmp(digits, "0000") == 0)
 		return -EINVAL;
 	*ret_number = (unsigned)strtoul(digits, NULL, 10);
 	memcpy(ret_name, name, sizeof name);
@@ -190,6 +192,6 @@ bool sn_participant_valid(const char *name)
 	static const char SET[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t len = strnlen(name, 65);
 
-	return len >= 1 && len <= 64 && all_of(name, len, SET) && name[0] != '_' && name[0] != '.' && name[0] != '-' &&
-	       strcmp(name, "amqp-spool") != 0;
+	return len >= 1 && len <= 64 && all_of(name, len, SET) && name[0] != '_' && name[0] != '.' &&
+	       name[0] != '-' && strcmp(name, "amqp-spool") != 0;
 }

@@ -3,8 +3,12 @@
 #include <stdlib.h>
 
 static const char *const OUTCOMES[SN_OUTCOMES] = {
-	[SN_OK] = "ok",		   [SN_ERROR_REPLY] = "error",	  [SN_CRASH] = "crash",
-	[SN_TIMED_OUT] = "timeout", [SN_CANCELLED] = "cancelled", [SN_INVALID] = "invalid",
+	[SN_OK] = "ok",
+	[SN_ERROR_REPLY] = "error",
+	[SN_CRASH] = "crash",
+	[SN_TIMED_OUT] = "timeout",
+	[SN_CANCELLED] = "cancelled",
+	[SN_INVALID] = "invalid",
 };
 static const char *const SENDS[SN_SENDS] = {
 	[SN_SEND_REPLY] = "reply",
@@ -60,7 +64,8 @@ int sn_result_format(const struct sn_result *res, struct sn_buf *out)
 	sn_time_format(res->started_us, started);
 	sn_time_format(res->finished_us, finished);
 	r = sn_buf_addf(out, "outcome: %s\nattempt: %u\nstarted: %s\nfinished: %s\nsend: %s\nlength: %zu\n",
-			OUTCOMES[res->outcome], res->attempt, started, finished, SENDS[res->send], res->length);
+			OUTCOMES[res->outcome], res->attempt, started, finished, SENDS[res->send],
+			res->length);
 	if (r == 0 && res->sha256[0] != '\0')
 		r = sn_buf_addf(out, "sha256: %s\n", res->sha256);
 	return r == 0 ? sn_buf_adds(out, "\n") : r;

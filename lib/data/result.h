@@ -14,7 +14,7 @@ struct sn_result {
 	enum sn_send send;
 	unsigned attempt;
 	int64_t started_us, finished_us;
-	size_t length;   /* of the body */
+	size_t length;	 /* of the body */
 	char sha256[65]; /* of the body, or "" */
 };
 

@@ -25,17 +25,18 @@ struct sn_workitem {
 	enum sn_workitem_kind kind;
 	struct sn_fei fei;
 	bool fei_is_object;
-	bool forget;           /* fields.params.forget is truthy, as Python reads it: no reply is sent */
+	bool forget;	       /* fields.params.forget is truthy, as Python reads it: no reply is sent */
 	struct sn_span fields; /* raw, borrowed from the text */
 	struct sn_span fei_raw;
-	const char *reason;    /* of SN_WORKITEM_JUNK, a constant */
+	const char *reason; /* of SN_WORKITEM_JUNK, a constant */
 };
 
 /* Reads text. Cannot fail: what is no workitem is JUNK with a reason. */
 void sn_workitem_read(const char *text, size_t len, struct sn_workitem *ret);
 /* Is `reply` (a body) an answer to the workitem with this fei (raw JSON)? 0; -EBADMSG no JSON object; -EPROTO no
  * object in fields; -EXDEV another fei. `*ret_why` is a constant text. */
-int sn_workitem_check_reply(struct sn_span fei_raw, const char *reply, size_t len, const char **ret_why) SN_CHECK;
+int sn_workitem_check_reply(struct sn_span fei_raw, const char *reply, size_t len,
+			    const char **ret_why) SN_CHECK;
 /* Appends the workitem with `"error":{class,message,trace:[]}` spliced in: no byte of the rest changes.
  * 0, -E2BIG, -EBADMSG if text is no object. trace: `count` strings. */
 struct sn_error_reply {
@@ -43,6 +44,7 @@ struct sn_error_reply {
 	const char *const *trace;
 	size_t count;
 };
-int sn_workitem_add_error(const char *text, size_t len, const struct sn_error_reply *e, struct sn_buf *out) SN_CHECK;
+int sn_workitem_add_error(const char *text, size_t len, const struct sn_error_reply *e,
+			  struct sn_buf *out) SN_CHECK;
 
 #endif

@@ -10,6 +10,7 @@ int sn_deliver(struct sn_spool *s, char name[SN_NAME_SIZE], const void *body, si
 /* deliver.3 alone: links open/NAME into new/. 0 also if it is there. */
 int sn_deliver_link(struct sn_spool *s, const char *name) SN_CHECK;
 /* Writes what never becomes work, straight to failed/ (or done/): NAME + suffix (".json", ".log", ".cancel"). */
-int sn_deliver_aside(int bucket_fd, const char *name, const char *suffix, const void *body, size_t len) SN_CHECK;
+int sn_deliver_aside(int bucket_fd, const char *name, const char *suffix, const void *body,
+		     size_t len) SN_CHECK;
 
 #endif

@@ -20,7 +20,9 @@ static int create(int dir, const char *leaf)
 	}
 	if (fd < 0)
 		return -errno;
-	(void)fchmod(fd, 0644); /* user code may have set a umask with which the bridge could not read it; ours: cannot fail */
+	(void)fchmod(
+		fd,
+		0644); /* user code may have set a umask with which the bridge could not read it; ours: cannot fail */
 	return fd;
 }
 
@@ -30,7 +32,8 @@ static int take_spare(struct sn_spool *s, const char *leaf)
 	char spare[SN_SPARE_SIZE];
 	int fd;
 
-	if (s->spare_misses > 0) { /* there are none where results are moved to done/: do not look each time */
+	if (s->spare_misses >
+	    0) { /* there are none where results are moved to done/: do not look each time */
 		s->spare_misses--;
 		return -ENOENT;
 	}
@@ -60,11 +63,12 @@ static int write_both(int fd, const struct sn_buf *head, const void *body, size_
 
 		return r < 0 ? r : sn_fd_write_all(fd, body, len);
 	}
-	return sn_fd_write_all(fd, (const char *)body + ((size_t)n - head->len), len - ((size_t)n - head->len));
+	return sn_fd_write_all(fd, (const char *)body + ((size_t)n - head->len),
+			       len - ((size_t)n - head->len));
 }
 
-int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result *res, const void *body, size_t len,
-		    bool sync)
+int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result *res, const void *body,
+		    size_t len, bool sync)
 {
 	struct sn_buf head = SN_BUF(SN_RESULT_HEADER_MAX);
 	struct sn_result whole = *res;

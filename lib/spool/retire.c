@@ -48,7 +48,9 @@ static int clear_work(struct sn_spool *s, const struct sn_retirement *r)
 		}
 	}
 	err = sn_dir_unlink(s->new, r->name); /* linked in again by reconcile, or never claimed */
-	return err == -EISDIR || err == -EPERM ? 0 : err; /* a planted directory is the participant's own affair */
+	return err == -EISDIR || err == -EPERM
+		       ? 0
+		       : err; /* a planted directory is the participant's own affair */
 }
 
 /* retire.3 and retire.4 in one */
@@ -58,7 +60,8 @@ static int move_result(struct sn_spool *s, int dir, const struct leaves *l, cons
 		return 0;
 	if (errno != ENOENT)
 		return -errno;
-	return faccessat(dir, l->result, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0; /* done before a crash */
+	return faccessat(dir, l->result, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? -errno
+									: 0; /* done before a crash */
 }
 
 /* retire.3 */

@@ -47,7 +47,8 @@ int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_o
 		fd = openat(root, LAYOUT[i].path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
 			return -errno;
-		if (fchown(fd, owner->skynet, sn_spool_group(owner, LAYOUT[i].group)) < 0 || fchmod(fd, LAYOUT[i].mode) < 0)
+		if (fchown(fd, owner->skynet, sn_spool_group(owner, LAYOUT[i].group)) < 0 ||
+		    fchmod(fd, LAYOUT[i].mode) < 0)
 			return -errno;
 	}
 	return 0;
@@ -117,8 +118,17 @@ int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enu
 {
 	int r;
 
-	*s = (struct sn_spool){.root = -1, .open = -1, .done = -1, .failed = -1, .work = -1, .new = -1, .cur = -1,
-			       .tmp = -1, .result = -1, .done_bucket = {.fd = -1}, .failed_bucket = {.fd = -1}};
+	*s = (struct sn_spool){.root = -1,
+			       .open = -1,
+			       .done = -1,
+			       .failed = -1,
+			       .work = -1,
+			       .new = -1,
+			       .cur = -1,
+			       .tmp = -1,
+			       .result = -1,
+			       .done_bucket = {.fd = -1},
+			       .failed_bucket = {.fd = -1}};
 	if (!sn_participant_valid(participant))
 		return -EINVAL;
 	/* The participant may enter the root of its spool, but not list it. */
@@ -150,8 +160,9 @@ bool sn_spare_valid(const char *leaf)
 
 void sn_spool_release(struct sn_spool *s)
 {
-	int *const fds[] = {&s->root, &s->open, &s->done,   &s->failed,		  &s->work,		 &s->new,
-			    &s->cur,  &s->tmp,	&s->result, &s->done_bucket.fd, &s->failed_bucket.fd};
+	int *const fds[] = {
+		&s->root, &s->open,   &s->done,		  &s->failed,	       &s->work, &s->new, &s->cur,
+		&s->tmp,  &s->result, &s->done_bucket.fd, &s->failed_bucket.fd};
 
 	for (size_t i = 0; i < SN_COUNT(fds); i++) {
 		if (*fds[i] >= 0)
@@ -165,8 +176,8 @@ static bool is_current(const struct sn_bucket *b, const char *date, const char *
 {
 	struct stat st;
 
-	return b->fd >= 0 && strcmp(date, b->date) == 0 && strcmp(leaf, b->bucket) == 0 && fstat(b->fd, &st) == 0 &&
-	       st.st_nlink > 0;
+	return b->fd >= 0 && strcmp(date, b->date) == 0 && strcmp(leaf, b->bucket) == 0 &&
+	       fstat(b->fd, &st) == 0 && st.st_nlink > 0;
 }
 
 /* dir/DATE/BUCKET, kept open until another is asked for. */

@@ -26,7 +26,7 @@ bool sn_spare_valid(const char *leaf);
 
 enum sn_spool_side {
 	SN_SPOOL_BRIDGE, /* everything */
-	SN_SPOOL_WORK,   /* what lies below work/: exo, workers */
+	SN_SPOOL_WORK,	 /* what lies below work/: exo, workers */
 };
 
 struct sn_spool_owner { /* for sn_spool_make; (uid_t)-1 and (gid_t)-1 leave things as they are */
@@ -35,7 +35,7 @@ struct sn_spool_owner { /* for sn_spool_make; (uid_t)-1 and (gid_t)-1 leave thin
 };
 
 enum sn_spool_group { SN_GROUP_ADM, SN_GROUP_PARTICIPANT, SN_GROUP_SKYNET };
-struct sn_spool_layout { /* docs/SPOOL.md, section 1; parents stand before their children */
+struct sn_spool_layout {  /* docs/SPOOL.md, section 1; parents stand before their children */
 	const char *path; /* below spool/NAME; the first is "." */
 	mode_t mode;
 	enum sn_spool_group group;
@@ -49,7 +49,8 @@ gid_t sn_spool_group(const struct sn_spool_owner *owner, enum sn_spool_group gro
 int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_owner *owner) SN_CHECK;
 /* Opens it. 0; -ENOENT not there; -EXDEV: its directories are not on one file system; -errno. On success
  * sn_spool_release() is the caller's duty. */
-int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enum sn_spool_side side) SN_CHECK;
+int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant,
+		  enum sn_spool_side side) SN_CHECK;
 void sn_spool_release(struct sn_spool *s);
 /* The directory done/DATE/BUCKET (or failed/…) of a name, made if missing. A descriptor owned by s, or -errno. */
 int sn_spool_done_dir(struct sn_spool *s, const char *name) SN_CHECK;

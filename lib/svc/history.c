@@ -53,8 +53,9 @@ static int add_one(struct sn_history *h, const struct sn_history_row *r)
 {
 	sqlite3_stmt *s = h->insert;
 	const char *texts[] = {r->name, r->participant, r->wfid, r->expid, sn_outcome_name(r->outcome)};
-	const int64_t numbers[] = {r->failed,	   r->attempt,	    sn_name_time_us(r->name), r->started_us,
-				   r->finished_us, r->retired_us, (int64_t)r->bytes,	      (int64_t)r->reply_bytes};
+	const int64_t numbers[] = {
+		r->failed,	r->attempt,    sn_name_time_us(r->name), r->started_us,
+		r->finished_us, r->retired_us, (int64_t)r->bytes,	 (int64_t)r->reply_bytes};
 	int rc = SQLITE_OK;
 
 	for (int i = 0; i < (int)SN_COUNT(texts) && rc == SQLITE_OK; i++)

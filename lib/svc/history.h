@@ -14,7 +14,7 @@ struct sn_history_row {
 	char participant[65];
 	char wfid[SN_HISTORY_ID_MAX], expid[SN_HISTORY_ID_MAX]; /* cut */
 	enum sn_outcome outcome;
-	bool failed;    /* lies in failed/ */
+	bool failed; /* lies in failed/ */
 	unsigned attempt;
 	int64_t started_us, finished_us, retired_us; /* UTC; received is the name's time */
 	uint64_t bytes, reply_bytes;

@@ -9,8 +9,8 @@
 
 bool sn_leaf_valid(const char *leaf)
 {
-	return leaf[0] != '\0' && strcmp(leaf, ".") != 0 && strcmp(leaf, "..") != 0 && strchr(leaf, '/') == NULL &&
-	       strlen(leaf) <= 255;
+	return leaf[0] != '\0' && strcmp(leaf, ".") != 0 && strcmp(leaf, "..") != 0 &&
+	       strchr(leaf, '/') == NULL && strlen(leaf) <= 255;
 }
 
 int sn_dir_open(int at, const char *path)
@@ -100,7 +100,8 @@ int sn_dir_open_hostile(int dirfd, const char *leaf)
 	if (!sn_leaf_valid(leaf))
 		return -EINVAL;
 	fd = syscall(SYS_openat2, dirfd, leaf, &how, sizeof how);
-	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* an old kernel, or a sandbox that does not know it */
+	if (fd < 0 &&
+	    (errno == ENOSYS || errno == EPERM)) /* an old kernel, or a sandbox that does not know it */
 		fd = openat(dirfd, leaf, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 	return fd < 0 ? -errno : (int)fd;
 }

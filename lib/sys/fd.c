@@ -97,7 +97,9 @@ ssize_t sn_fd_recv(int sock, char *buf, size_t size, int *ret_fd, int flags)
 	} control;
 	struct iovec iov = {.iov_base = buf, .iov_len = size - 1};
 	/* Room for one descriptor exactly: in the padding of CMSG_SPACE the kernel would install a second one. */
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
 			     .msg_controllen = CMSG_LEN(sizeof(int))};
 	SN_AUTOFD int fd = -1;
 	struct cmsghdr *c;

@@ -47,7 +47,8 @@ int sn_lock_held(int dirfd, const char *leaf)
 
 	if (!sn_leaf_valid(leaf))
 		return -EINVAL;
-	fd = openat(dirfd, leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dirfd, leaf,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); /* never waits for a pipe's writer */
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (flock(fd, LOCK_SH | LOCK_NB) == 0)

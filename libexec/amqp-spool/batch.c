@@ -23,7 +23,8 @@ static enum got read_return(struct publisher *p)
 
 	if (r.reply_type != AMQP_RESPONSE_NORMAL)
 		return lost(p, "cannot read a returned message");
-	STAILQ_FOREACH(j, &p->current, link) {
+	STAILQ_FOREACH(j, &p->current, link)
+	{
 		if (strlen(j->leaf) == m.properties.message_id.len &&
 		    memcmp(j->leaf, m.properties.message_id.bytes, m.properties.message_id.len) == 0)
 			j->outcome = JOB_RETURNED;
@@ -69,95 +70,7 @@ static enum got read_frame(struct publisher *p)
 	}
 }
 
-/* ---- the witness ------------------------------------------------------- */
-
-static bool rpc_fine(struct publisher *p, const char *what)
-{
-	amqp_rpc_reply_t r = amqp_get_rpc_reply(p->conn);
-
-	if (r.reply_type == AMQP_RESPONSE_NORMAL)
-		return true;
-	if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
-		link_reason(&r.reply, p->why);
-	else
-		(void)snprintf(p->why, sizeof p->why, "%s: %s", what, amqp_error_string2(r.library_error));
-	return false;
-}
-
-/* An exclusive queue is a fence: while the connection of a bridge that was killed is still being worked off by the
- * broker, this is refused. False: not yet, or trouble; the connection is to be dropped. */
-bool batch_declare_queues(struct publisher *p)
-{
-	amqp_table_entry_t few[] = {
-		{.key = amqp_cstring_bytes("x-max-length"), .value = {.kind = AMQP_FIELD_KIND_I32, .value = {.i32 = 4}}},
-		{.key = amqp_cstring_bytes("x-expires"), .value = {.kind = AMQP_FIELD_KIND_I32, .value = {.i32 = 86400000}}},
-	};
-	const amqp_table_t args = {.num_entries = 2, .entries = few};
-	char fence[64], witness[64];
-
-	(void)snprintf(fence, sizeof fence, "skynet.fence.%s", p->id);
-	(void)snprintf(witness, sizeof witness, "skynet.witness.%s", p->id);
-	amqp_channel_open(p->conn, CHANNEL);
-	if (!rpc_fine(p, "channel.open"))
-		return false;
-	amqp_queue_declare(p->conn, CHANNEL, amqp_cstring_bytes(fence), 0, 0, /*exclusive*/ 1, 1, amqp_empty_table);
-	if (!rpc_fine(p, "fence"))
-		return false;
-	amqp_queue_declare(p->conn, CHANNEL, amqp_cstring_bytes(witness), 0, 0, 0, 0, args);
-	return rpc_fine(p, "witness");
-}
-
-/* 1: the witness of p->batch_id is there; 0: it is not; -1: trouble. */
-static int look_for_witness(struct publisher *p)
-{
-	char queue[64];
-	int found = 0;
-
-	(void)snprintf(queue, sizeof queue, "skynet.witness.%s", p->id);
-	for (;;) {
-		amqp_rpc_reply_t r = amqp_basic_get(p->conn, CHANNEL, amqp_cstring_bytes(queue), /*no_ack*/ 0);
-		amqp_message_t m;
-
-		if (r.reply_type != AMQP_RESPONSE_NORMAL)
-			return -1;
-		if (r.reply.id == AMQP_BASIC_GET_EMPTY_METHOD) /* they stay: we may be killed before we retire */
-			return amqp_basic_nack(p->conn, CHANNEL, 0, /*multiple*/ 1, /*requeue*/ 1) == AMQP_STATUS_OK ? found : -1;
-		r = amqp_read_message(p->conn, CHANNEL, &m, 0);
-		if (r.reply_type != AMQP_RESPONSE_NORMAL)
-			return -1;
-		if (m.body.len == strlen(p->batch_id) && memcmp(m.body.bytes, p->batch_id, m.body.len) == 0)
-			found = 1;
-		amqp_destroy_message(&m);
-	}
-}
-
-/* Is there a queue to route to? 1, 0, or -1 for trouble. Asked once per connection and queue, and again after a return:
- * a batch whose fate the witness tells was then not returned either. */
-static int queue_exists(struct publisher *p, const char *queue)
-{
-	amqp_channel_close_ok_t ok = {0};
-	amqp_rpc_reply_t r;
-	size_t i = 0;
-
-	while (i < QUEUES_KNOWN && strcmp(p->routable[i], queue) != 0)
-		i++;
-	if (i < QUEUES_KNOWN)
-		return 1;
-	amqp_channel_open(p->conn, PROBE_CHANNEL);
-	if (!rpc_fine(p, "channel.open"))
-		return -1;
-	amqp_queue_declare(p->conn, PROBE_CHANNEL, amqp_cstring_bytes(queue), /*passive*/ 1, 0, 0, 0, amqp_empty_table);
-	r = amqp_get_rpc_reply(p->conn);
-	if (r.reply_type == AMQP_RESPONSE_NORMAL) {
-		memmove(p->routable[1], p->routable[0], sizeof p->routable - sizeof p->routable[0]);
-		(void)snprintf(p->routable[0], sizeof p->routable[0], "%s", queue);
-		r = amqp_channel_close(p->conn, PROBE_CHANNEL, AMQP_REPLY_SUCCESS);
-		return r.reply_type == AMQP_RESPONSE_NORMAL ? 1 : -1;
-	}
-	if (r.reply_type != AMQP_RESPONSE_SERVER_EXCEPTION || r.reply.id != AMQP_CHANNEL_CLOSE_METHOD)
-		return -1;
-	return amqp_send_method(p->conn, PROBE_CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok) == AMQP_STATUS_OK ? 0 : -1;
-}
+/* ---- what became of a batch ------------------------------------------ */
 
 /* The batch is not with the broker: it goes first when there is a connection. */
 static void requeue(struct publisher *p)
@@ -169,7 +82,8 @@ static void requeue(struct publisher *p)
 	while ((j = STAILQ_FIRST(&p->current)) != NULL) {
 		STAILQ_REMOVE_HEAD(&p->current, link);
 		if (j->outcome == JOB_KNOWN) {
-			job_free(j); /* of a former bridge: its result is still there, and is found by the rescan */
+			job_free(
+				j); /* of a former bridge: its result is still there, and is found by the rescan */
 			continue;
 		}
 		j->outcome = JOB_CONFIRMED;
@@ -192,20 +106,22 @@ bool batch_resolve(struct publisher *p)
 
 	if (STAILQ_EMPTY(&p->current))
 		return true;
-	found = look_for_witness(p);
-	STAILQ_FOREACH(j, &p->current, link) {
+	found = probe_witness(p);
+	STAILQ_FOREACH(j, &p->current, link)
+	{
 		/* A job of a former bridge does not say where it went; that bridge had looked, too. */
 		if (found == 1 && j->queue[0] != '\0')
-			found = queue_exists(p, j->queue);
+			found = probe_queue(p, j->queue);
 	}
 	if (found < 0) {
 		(void)snprintf(p->why, sizeof p->why, "cannot ask for the witness");
 		return false;
 	}
 	STAILQ_FOREACH(j, &p->current, link)
-		count++;
+	count++;
 	sn_info("batch=%s replies=%zu: %s", p->batch_id, count,
-		found ? "the broker has them" : "the broker does not know them, those that still wait go out again");
+		found ? "the broker has them"
+		      : "the broker does not know them, those that still wait go out again");
 	if (found) {
 		publisher_hand_back(p, &p->current);
 		return true;
@@ -240,7 +156,8 @@ static size_t take_batch(struct publisher *p)
 
 static int publish(struct publisher *p, const char *queue, const struct job *j)
 {
-	amqp_basic_properties_t props = {._flags = AMQP_BASIC_CONTENT_TYPE_FLAG, .content_type = amqp_cstring_bytes("text/plain")};
+	amqp_basic_properties_t props = {._flags = AMQP_BASIC_CONTENT_TYPE_FLAG,
+					 .content_type = amqp_cstring_bytes("text/plain")};
 	amqp_bytes_t body = {.len = strlen(p->batch_id), .bytes = p->batch_id};
 
 	if (j != NULL) {
@@ -250,7 +167,8 @@ static int publish(struct publisher *p, const char *queue, const struct job *j)
 		body.len = j->len;
 		memcpy(&body.bytes, &j->body, sizeof body.bytes); /* librabbitmq does not write to it */
 	}
-	return amqp_basic_publish(p->conn, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(queue), j != NULL, 0, &props, body);
+	return amqp_basic_publish(p->conn, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(queue), j != NULL, 0,
+				  &props, body);
 }
 
 /* Gives back at once what has no queue to go to. False: trouble. */
@@ -260,7 +178,7 @@ static bool sort_out(struct publisher *p)
 	struct job *j;
 	int r = 0;
 
-	while ((j = STAILQ_FIRST(&p->current)) != NULL && (r = queue_exists(p, j->queue)) >= 0) {
+	while ((j = STAILQ_FIRST(&p->current)) != NULL && (r = probe_queue(p, j->queue)) >= 0) {
 		STAILQ_REMOVE_HEAD(&p->current, link);
 		if (r == 0)
 			j->outcome = JOB_RETURNED;
@@ -297,7 +215,8 @@ static bool send_batch(struct publisher *p)
 		sn_warn("cannot write run/amqp-spool/outbox: %s", strerror(-r));
 	(void)snprintf(witness, sizeof witness, "skynet.witness.%s", p->id);
 	r = SN_FAIL("publish.2") < 0 ? AMQP_STATUS_SOCKET_ERROR : AMQP_STATUS_OK;
-	STAILQ_FOREACH(j, &p->current, link) {
+	STAILQ_FOREACH(j, &p->current, link)
+	{
 		if (r == AMQP_STATUS_OK)
 			r = publish(p, j->queue, j);
 	}
@@ -372,7 +291,8 @@ static void gather(struct publisher *p)
 		p->gather_penalty = 16;
 	} else {
 		p->gather_skip = p->gather_penalty;
-		p->gather_penalty = p->gather_penalty < GATHER_SKIP_MAX ? 2 * p->gather_penalty + 1 : GATHER_SKIP_MAX;
+		p->gather_penalty = p->gather_penalty < GATHER_SKIP_MAX ? 2 * p->gather_penalty + 1
+									: GATHER_SKIP_MAX;
 	}
 }
 
@@ -413,5 +333,5 @@ void batch_serve(struct publisher *p, int64_t half_heartbeat_ns)
 bool batch_select(struct publisher *p)
 {
 	amqp_tx_select(p->conn, CHANNEL);
-	return rpc_fine(p, "tx.select");
+	return probe_fine(p, "tx.select");
 }

@@ -30,26 +30,26 @@ struct publisher;
 struct disk;
 
 enum item_state {
-	ITEM_OPEN,       /* S1–S4: with the participant */
-	ITEM_READY,      /* S5: there is a result, not yet looked at */
+	ITEM_OPEN,	 /* S1–S4: with the participant */
+	ITEM_READY,	 /* S5: there is a result, not yet looked at */
 	ITEM_PUBLISHING, /* S6 */
-	ITEM_WAITING,    /* S5: returned or unreadable; again at retry_at_ns */
-	ITEM_RETIRING,   /* S7: answered, but a step of retire failed; again at retry_at_ns */
+	ITEM_WAITING,	 /* S5: returned or unreadable; again at retry_at_ns */
+	ITEM_RETIRING,	 /* S7: answered, but a step of retire failed; again at retry_at_ns */
 };
 
-struct item { /* an unfinished workitem: open/NAME */
-	UT_hash_handle hh; /* participant.items, by name */
+struct item {			   /* an unfinished workitem: open/NAME */
+	UT_hash_handle hh;	   /* participant.items, by name */
 	TAILQ_ENTRY(item) pending; /* bridge.ready or bridge.waiting, by state */
 	TAILQ_ENTRY(item) unsynced_link;
 	struct participant *p;
 	char name[SN_NAME_SIZE];
 	enum item_state state;
-	char *fei;    /* raw JSON, owned; NULL until it is needed */
+	char *fei; /* raw JSON, owned; NULL until it is needed */
 	size_t fei_len;
-	char *ids;    /* "wfid\0expid", owned, with fei */
+	char *ids; /* "wfid\0expid", owned, with fei */
 	bool forget;
 	bool rewritten; /* result is our own error reply, not what lies in result/new */
-	bool aside; /* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
+	bool aside;	/* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
 	bool synced, unsynced_listed;
 	uint64_t sync_batch;
 	uint64_t tag, epoch; /* of the delivery; epoch 0: none */
@@ -57,17 +57,25 @@ struct item { /* an unfinished workitem: open/NAME */
 	int64_t retry_at_ns;
 	unsigned rejects, returns;
 	unsigned messages_out; /* NAME.mNNNN with the publisher */
-	bool message_due; /* one came back, or could not be sent yet: the reply waits */
+	bool message_due;      /* one came back, or could not be sent yet: the reply waits */
 	unsigned last_message; /* the highest that was submitted */
 	uint64_t size_bytes;
 	struct sn_result_file result; /* while it is being published and retired */
-	char *log;    /* why it goes to failed/, owned; NULL: to done/ */
+	char *log;		      /* why it goes to failed/, owned; NULL: to done/ */
 };
 TAILQ_HEAD(item_list, item);
 
 enum channel_state {
-	CH_CLOSED, CH_OPENING, CH_DECLARING, CH_QOS, CH_STARTING, CH_CONSUMING, CH_CANCELLING, CH_PAUSED,
-	CH_CLOSING, CH_FAILED,
+	CH_CLOSED,
+	CH_OPENING,
+	CH_DECLARING,
+	CH_QOS,
+	CH_STARTING,
+	CH_CONSUMING,
+	CH_CANCELLING,
+	CH_PAUSED,
+	CH_CLOSING,
+	CH_FAILED,
 };
 
 struct recent { /* a finished workitem, for redeliveries */
@@ -77,7 +85,7 @@ struct recent { /* a finished workitem, for redeliveries */
 struct channel { /* a participant's, on the consuming connection */
 	uint16_t number;
 	enum channel_state state;
-	uint64_t first_tag; /* of marks[0] */
+	uint64_t first_tag;   /* of marks[0] */
 	unsigned char *marks; /* TAG_… of each unacked tag, in order */
 	size_t marks_len, marks_cap, due;
 	bool requeue; /* some mark is TAG_REQUEUE */
@@ -97,7 +105,7 @@ struct participant {
 	uid_t uid; /* whose result files must be */
 	struct item *items;
 	struct channel ch;
-	int watch; /* inotify, -1 none */
+	int watch;	       /* inotify, -1 none */
 	struct recent *recent; /* a ring */
 	unsigned recent_count, recent_next;
 	bool held;   /* at `hold`: not consuming */
@@ -122,7 +130,7 @@ struct bridge {
 	struct disk *disk;
 	uint64_t sync_batch; /* the last one asked for */
 	bool syncing;
-	bool full;     /* no room: nothing is consumed */
+	bool full; /* no room: nothing is consumed */
 	bool stopping;
 	unsigned turn_events; /* messages, results and replies handled in this turn of the loop */
 	bool status_dirty;
@@ -166,14 +174,16 @@ void bridge_check_room(struct bridge *b);
 
 /* results.c */
 void results_event(struct participant *p, const char *leaf);
-void results_pump(struct bridge *b);   /* READY → publisher, as far as it takes them */
-void results_retry(struct bridge *b);  /* WAITING whose time has come */
+void results_pump(struct bridge *b);  /* READY → publisher, as far as it takes them */
+void results_retry(struct bridge *b); /* WAITING whose time has come */
 void results_rescan(struct participant *p);
 struct job;
 void results_job_done(struct bridge *b, struct job *j); /* takes the job */
 
 /* complete.c: an answered workitem is acked and retired */
 void item_complete(struct item *it);
+/* What a participant wrote and could not be used stays as failed/…/NAME.rejected, the first of several. */
+void item_keep_rejected(struct item *it);
 /* Turns the result into an error reply, outcome invalid; it is then sent as any other. */
 void item_fail_invalid(struct item *it, const char *why);
 void item_ack(struct item *it);

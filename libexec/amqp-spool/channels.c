@@ -219,7 +219,8 @@ static void channel_refused(struct consumer *c, struct participant *p, const amq
 	link_reason(m, why);
 	if (!send_method(c, p, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok))
 		return;
-	sn_err("participant=%s queue=%s: the broker refuses it: %s", p->name, p->config.participant.queue, why);
+	sn_err("participant=%s queue=%s: the broker refuses it: %s", p->name, p->config.participant.queue,
+	       why);
 	p->ch.state = CH_FAILED; /* tried again at the next reconcile */
 	p->ch.in_message = false;
 	tags_clear(&p->ch);
@@ -242,7 +243,8 @@ void channel_method(struct consumer *c, struct participant *p, const amqp_method
 			return;
 		}
 	}
-	sn_debug("participant=%s: %s in state %d ignored", p->name, amqp_method_name(m->id), (int)p->ch.state);
+	sn_debug("participant=%s: %s in state %d ignored", p->name, amqp_method_name(m->id),
+		 (int)p->ch.state);
 }
 
 /* ---- acks -------------------------------------------------------------- */
@@ -274,10 +276,12 @@ void consumer_flush(struct consumer *c)
 
 	c->due = false;
 	ev_timer_stop(c->b->loop, &c->ack_timer);
-	TAILQ_FOREACH(p, &c->b->participants, link) {
+	TAILQ_FOREACH(p, &c->b->participants, link)
+	{
 		struct sender s = {.c = c, .p = p};
-		const struct tags_out out = {
-			.ack = send_ack, .requeue = p->ch.state == CH_PAUSED ? send_requeue : NULL, .arg = &s};
+		const struct tags_out out = {.ack = send_ack,
+					     .requeue = p->ch.state == CH_PAUSED ? send_requeue : NULL,
+					     .arg = &s};
 		int r;
 
 		if (c->conn == NULL)

@@ -22,10 +22,14 @@ static void write_row(const struct item *it)
 {
 	const struct sn_result *head = &it->result.head;
 	struct sn_history_row row = {
-		.outcome = head->outcome,	  .failed = it->log != NULL,
-		.attempt = head->attempt,	  .started_us = head->started_us,
-		.finished_us = head->finished_us, .retired_us = sn_clock_real_us(),
-		.bytes = it->size_bytes,	  .reply_bytes = head->length,
+		.outcome = head->outcome,
+		.failed = it->log != NULL,
+		.attempt = head->attempt,
+		.started_us = head->started_us,
+		.finished_us = head->finished_us,
+		.retired_us = sn_clock_real_us(),
+		.bytes = it->size_bytes,
+		.reply_bytes = head->length,
 	};
 
 	(void)snprintf(row.name, sizeof row.name, "%s", it->name);
@@ -110,23 +114,30 @@ static int make_invalid(struct item *it, const char *why)
 	return r;
 }
 
+void item_keep_rejected(struct item *it)
+{
+	int r, dir = sn_spool_failed_dir(&it->p->spool, it->name);
+	char leaf[SN_NAME_SIZE + 16];
+
+	if (dir < 0 || it->result.text.len == 0)
+		return;
+	(void)snprintf(leaf, sizeof leaf, "%s.rejected", it->name); /* fits */
+	r = sn_dir_create(dir, leaf, it->result.text.data, it->result.text.len);
+	if (r < 0 && r != -EEXIST)
+		sn_warn("name=%s: cannot keep what was rejected: %s", it->name, strerror(-r));
+}
+
 void item_fail_invalid(struct item *it, const char *why)
 {
 	struct participant *p = it->p;
-	int r, dir = sn_spool_failed_dir(&p->spool, it->name);
+	int r;
 
 	sn_warn("participant=%s name=%s: %s", p->name, it->name, why);
-	if (dir >= 0 && it->result.text.len > 0) { /* what it wrote, for a person */
-		char leaf[SN_NAME_SIZE + 16];
-
-		(void)snprintf(leaf, sizeof leaf, "%s.rejected", it->name);
-		r = sn_dir_create(dir, leaf, it->result.text.data, it->result.text.len);
-		if (r < 0 && r != -EEXIST)
-			sn_warn("name=%s: cannot keep what was rejected: %s", it->name, strerror(-r));
-	}
+	item_keep_rejected(it);
 	free(it->log);
 	it->log = sn_asprintf("outcome: invalid\n%s\n", why);
 	r = make_invalid(it, why);
 	if (r < 0)
-		sn_err("participant=%s name=%s: cannot make an error reply: %s", p->name, it->name, strerror(-r));
+		sn_err("participant=%s name=%s: cannot make an error reply: %s", p->name, it->name,
+		       strerror(-r));
 }

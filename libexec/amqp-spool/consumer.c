@@ -13,12 +13,14 @@ static void handle_frame(struct consumer *c, const amqp_frame_t *f)
 	struct participant *p;
 
 	if (f->channel == 0) {
-		if (f->frame_type == AMQP_FRAME_METHOD && f->payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
+		if (f->frame_type == AMQP_FRAME_METHOD &&
+		    f->payload.method.id == AMQP_CONNECTION_CLOSE_METHOD) {
 			amqp_connection_close_ok_t ok = {0};
 			char why[LINK_WHY_SIZE];
 
 			link_reason(&f->payload.method, why);
-			(void)amqp_send_method(c->conn, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok); /* it is over */
+			(void)amqp_send_method(c->conn, 0, AMQP_CONNECTION_CLOSE_OK_METHOD,
+					       &ok); /* it is over */
 			consumer_lost(c, why);
 		}
 		return; /* connection.blocked concerns publishers */
@@ -161,7 +163,7 @@ static void use_connection(struct consumer *c, const struct attempt *a)
 		ev_timer_start(b->loop, &c->heartbeat);
 	}
 	TAILQ_FOREACH(p, &b->participants, link)
-		consumer_update(c, p);
+	consumer_update(c, p);
 	read_frames(c);
 }
 
@@ -204,7 +206,8 @@ static void disconnect(struct consumer *c, bool polite)
 	link_close(c->conn, polite);
 	c->conn = NULL;
 	c->due = false;
-	TAILQ_FOREACH(p, &b->participants, link) {
+	TAILQ_FOREACH(p, &b->participants, link)
+	{
 		p->ch.state = CH_CLOSED;
 		p->ch.in_message = false;
 		sn_buf_reset(&p->ch.body);
@@ -240,7 +243,8 @@ struct consumer *consumer_new(struct bridge *b)
 	ev_init(&c->ack_timer, on_ack_timer);
 	ev_idle_init(&c->more, on_idle);
 	ev_async_init(&c->connected, on_connected);
-	c->io.data = c->heartbeat.data = c->retry.data = c->ack_timer.data = c->more.data = c->connected.data = c;
+	c->io.data = c->heartbeat.data = c->retry.data = c->ack_timer.data = c->more.data =
+		c->connected.data = c;
 	ev_async_start(b->loop, &c->connected);
 	return c;
 }
@@ -263,7 +267,7 @@ void consumer_quiesce(struct consumer *c)
 	c->quiesced = true;
 	ev_timer_stop(c->b->loop, &c->retry);
 	TAILQ_FOREACH(p, &c->b->participants, link)
-		consumer_update(c, p);
+	consumer_update(c, p);
 }
 
 bool consumer_connected(const struct consumer *c, const char **ret_where)

@@ -27,7 +27,7 @@ struct consumer {
 	ev_io io;
 	ev_timer heartbeat, retry, ack_timer;
 	ev_async connected;
-	ev_idle more; /* frames were left for the next turn */
+	ev_idle more;		       /* frames were left for the next turn */
 	struct participant **channels; /* by number - 1 */
 	size_t channel_count;
 };

@@ -25,8 +25,8 @@ void recent_add(struct participant *p, const char *name)
 static bool same_bytes(int dirfd, const char *leaf, const struct sn_buf *body)
 {
 	struct sn_buf b = SN_BUF(body->len + 1);
-	bool same = sn_dir_read(dirfd, leaf, &b) == 0 && b.len == body->len &&
-		    (b.len == 0 || memcmp(b.data, body->data, b.len) == 0);
+	bool same = sn_dir_read(dirfd, leaf, &b) == 0 && b.len == body->len && b.data != NULL &&
+		    body->data != NULL && memcmp(b.data, body->data, b.len) == 0;
 
 	sn_buf_release(&b);
 	return same;
@@ -38,7 +38,8 @@ static struct item *find_open(struct participant *p, uint64_t digest)
 	const uint64_t epoch = consumer_epoch(p->b->consumer);
 	struct item *it, *next;
 
-	HASH_ITER(hh, p->items, it, next) {
+	HASH_ITER(hh, p->items, it, next)
+	{
 		if (it->epoch != epoch && sn_name_digest(it->name) == digest &&
 		    same_bytes(p->spool.open, it->name, &p->ch.body))
 			return it;
@@ -55,7 +56,8 @@ static bool find_recent(struct participant *p, uint64_t digest, const char *name
 		const char *prefix = p->recent[i].prefix;
 		char full[SN_NAME_SIZE];
 
-		(void)snprintf(full, sizeof full, "%s%s", prefix, name + SN_NAME_FIXED); /* fits: a name's parts */
+		(void)snprintf(full, sizeof full, "%s%s", prefix,
+			       name + SN_NAME_FIXED); /* fits: a name's parts */
 		if (!sn_name_valid(full) || sn_name_digest(full) != digest)
 			continue;
 		sn_name_bucket(full, date, bucket);
@@ -163,7 +165,8 @@ static enum delivered deliver(struct participant *p)
 		return put_aside(p, name, &(struct aside){.failed = true, .suffix = ".json", .why = why});
 	}
 	if (w.kind == SN_WORKITEM_CANCEL)
-		return put_aside(p, name, &(struct aside){.suffix = ".cancel", .why = "cancel item recorded"});
+		return put_aside(p, name,
+				 &(struct aside){.suffix = ".cancel", .why = "cancel item recorded"});
 	if (w.kind == SN_WORKITEM_JUNK) {
 		(void)snprintf(why, sizeof why, "not a workitem: %s\n", w.reason);
 		return put_aside(p, name, &(struct aside){.failed = true, .suffix = ".json", .why = why});
@@ -173,8 +176,8 @@ static enum delivered deliver(struct participant *p)
 		if (it != NULL)
 			return join(it);
 		if (find_recent(p, digest, name)) {
-			sn_info("participant=%s digest=%016llx: answered before, the broker sent it again", p->name,
-				(unsigned long long)digest);
+			sn_info("participant=%s digest=%016llx: answered before, the broker sent it again",
+				p->name, (unsigned long long)digest);
 			return DELIVERED_ACK;
 		}
 	}
@@ -222,12 +225,12 @@ void bridge_check_room(struct bridge *b)
 	if (full == b->full)
 		return;
 	if (full)
-		sn_err("%s has less than %llu MB or %llu inodes free: nothing is taken from the broker", b->home.spool,
-		       (unsigned long long)b->config.skynet.min_free_mb,
+		sn_err("%s has less than %llu MB or %llu inodes free: nothing is taken from the broker",
+		       b->home.spool, (unsigned long long)b->config.skynet.min_free_mb,
 		       (unsigned long long)b->config.skynet.min_free_inodes);
 	else
 		sn_info("there is room again in %s", b->home.spool);
 	set_full(b, full);
 	TAILQ_FOREACH(p, &b->participants, link)
-		consumer_update(b->consumer, p);
+	consumer_update(b->consumer, p);
 }

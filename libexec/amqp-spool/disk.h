@@ -6,7 +6,7 @@
 #include "svc/history.h"
 
 struct sync_file {
-	int dirfd; /* an open/ directory, owned by the request */
+	int dirfd;		 /* an open/ directory, owned by the request */
 	char name[SN_NAME_SIZE]; /* "": the directory alone */
 };
 

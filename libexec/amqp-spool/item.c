@@ -42,7 +42,7 @@ void item_set_state(struct item *it, enum item_state state)
 		TAILQ_REMOVE(from, it, pending);
 	if (to != NULL)
 		TAILQ_INSERT_TAIL(to, it, pending);
-	if (to == &b->waiting && !ev_is_active(&b->retry_timer)) {
+	if (to != NULL && to == &b->waiting && !ev_is_active(&b->retry_timer)) {
 		ev_timer_set(&b->retry_timer, 1., 0.);
 		ev_timer_start(b->loop, &b->retry_timer);
 	}

@@ -28,7 +28,8 @@ static int read_password(const char *path, char **ret, char why[LINK_WHY_SIZE])
 	int r = fd < 0 ? -errno : sn_fd_read_all(fd, &b);
 
 	if (r < 0)
-		(void)snprintf(why, LINK_WHY_SIZE, "cannot read the password file %s: %s", path, strerror(-r));
+		(void)snprintf(why, LINK_WHY_SIZE, "cannot read the password file %s: %s", path,
+			       strerror(-r));
 	else
 		*ret = sn_strndup(b.len > 0 ? b.data : "", b.len > 0 ? strcspn(b.data, "\r\n") : 0);
 	if (b.data != NULL)
@@ -37,13 +38,18 @@ static int read_password(const char *path, char **ret, char why[LINK_WHY_SIZE])
 	return r;
 }
 
-int link_settings_init(struct link_settings *s, const struct sn_config *c, const char *etc, char why[LINK_WHY_SIZE])
+int link_settings_init(struct link_settings *s, const struct sn_config *c, const char *etc,
+		       char why[LINK_WHY_SIZE])
 {
 	*s = (struct link_settings){
-		.hosts = sn_strdup(c->boss.host),	.vhost = sn_strdup(c->boss.vhost),
-		.user = sn_strdup(c->boss.user),	.ca = below(etc, c->boss.ca),
-		.cert = below(etc, c->boss.cert),	.key = below(etc, c->boss.key),
-		.tls = c->boss.tls,			.verify = c->boss.tls_verify,
+		.hosts = sn_strdup(c->boss.host),
+		.vhost = sn_strdup(c->boss.vhost),
+		.user = sn_strdup(c->boss.user),
+		.ca = below(etc, c->boss.ca),
+		.cert = below(etc, c->boss.cert),
+		.key = below(etc, c->boss.key),
+		.tls = c->boss.tls,
+		.verify = c->boss.tls_verify,
 		.heartbeat_s = (int)c->boss.heartbeat_s,
 	};
 	if (c->boss.password_file[0] != '\0') {
@@ -101,7 +107,8 @@ static int pick_host(const struct link_settings *s, unsigned n, char host[256], 
 	return *ret_port > 0 && *ret_port < 65536 && host[0] != '\0' ? 0 : -EINVAL;
 }
 
-static amqp_socket_t *make_socket(amqp_connection_state_t conn, const struct link_settings *s, struct link_try *t)
+static amqp_socket_t *make_socket(amqp_connection_state_t conn, const struct link_settings *s,
+				  struct link_try *t)
 {
 	amqp_socket_t *sock;
 	int r = 0;
@@ -113,7 +120,8 @@ static amqp_socket_t *make_socket(amqp_connection_state_t conn, const struct lin
 		return NULL;
 	amqp_ssl_socket_set_verify_peer(sock, s->verify);
 	amqp_ssl_socket_set_verify_hostname(sock, s->verify);
-	(void)amqp_ssl_socket_set_ssl_versions(sock, AMQP_TLSv1_2, AMQP_TLSvLATEST); /* else its own default */
+	(void)amqp_ssl_socket_set_ssl_versions(sock, AMQP_TLSv1_2,
+					       AMQP_TLSvLATEST); /* else its own default */
 	if (s->ca[0] != '\0')
 		r = amqp_ssl_socket_set_cacert(sock, s->ca);
 	else if (SSL_CTX_set_default_verify_paths(amqp_ssl_socket_get_context(sock)) != 1)
@@ -131,17 +139,24 @@ static amqp_socket_t *make_socket(amqp_connection_state_t conn, const struct lin
 	return sock;
 }
 
-static amqp_rpc_reply_t login(amqp_connection_state_t conn, const struct link_settings *s, const struct link_try *t)
+static amqp_rpc_reply_t login(amqp_connection_state_t conn, const struct link_settings *s,
+			      const struct link_try *t)
 {
 	amqp_table_entry_t wants[] = {
-		{.key = amqp_cstring_bytes("connection.blocked"), .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value = {.boolean = 1}}},
-		{.key = amqp_cstring_bytes("consumer_cancel_notify"), .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value = {.boolean = 1}}},
+		{.key = amqp_cstring_bytes("connection.blocked"),
+		 .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value = {.boolean = 1}}},
+		{.key = amqp_cstring_bytes("consumer_cancel_notify"),
+		 .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value = {.boolean = 1}}},
 	};
 	amqp_table_entry_t props[] = {
 		{.key = amqp_cstring_bytes("capabilities"),
-		 .value = {.kind = AMQP_FIELD_KIND_TABLE, .value = {.table = {.num_entries = 2, .entries = wants}}}},
-		{.key = amqp_cstring_bytes("product"), .value = {.kind = AMQP_FIELD_KIND_UTF8, .value = {.bytes = amqp_cstring_bytes("SkyNET amqp-spool")}}},
-		{.key = amqp_cstring_bytes("connection_name"), .value = {.kind = AMQP_FIELD_KIND_UTF8, .value = {.bytes = amqp_cstring_bytes(t->purpose)}}},
+		 .value = {.kind = AMQP_FIELD_KIND_TABLE,
+			   .value = {.table = {.num_entries = 2, .entries = wants}}}},
+		{.key = amqp_cstring_bytes("product"),
+		 .value = {.kind = AMQP_FIELD_KIND_UTF8,
+			   .value = {.bytes = amqp_cstring_bytes("SkyNET amqp-spool")}}},
+		{.key = amqp_cstring_bytes("connection_name"),
+		 .value = {.kind = AMQP_FIELD_KIND_UTF8, .value = {.bytes = amqp_cstring_bytes(t->purpose)}}},
 	};
 	const amqp_table_t table = {.num_entries = 3, .entries = props};
 
@@ -159,7 +174,8 @@ void link_reason(const amqp_method_t *m, char why[LINK_WHY_SIZE])
 	} else if (m->id == AMQP_CHANNEL_CLOSE_METHOD) {
 		const amqp_channel_close_t *c = m->decoded;
 
-		(void)snprintf(why, LINK_WHY_SIZE, "%.*s", (int)c->reply_text.len, (const char *)c->reply_text.bytes);
+		(void)snprintf(why, LINK_WHY_SIZE, "%.*s", (int)c->reply_text.len,
+			       (const char *)c->reply_text.bytes);
 	} else {
 		(void)snprintf(why, LINK_WHY_SIZE, "unexpected %s", amqp_method_name(m->id));
 	}
@@ -171,7 +187,8 @@ static void reply_reason(amqp_rpc_reply_t r, char why[LINK_WHY_SIZE])
 		link_reason(&r.reply, why);
 	else
 		(void)snprintf(why, LINK_WHY_SIZE, "%s",
-			       r.library_error != 0 ? amqp_error_string2(r.library_error) : "the broker closed the connection");
+			       r.library_error != 0 ? amqp_error_string2(r.library_error)
+						    : "the broker closed the connection");
 }
 
 /* The kernel gives up on a peer that is gone; librabbitmq itself would wait without a limit. */
@@ -232,7 +249,8 @@ void link_close(amqp_connection_state_t conn, bool polite)
 		return;
 	if (polite) {
 		(void)amqp_set_rpc_timeout(conn, &moment);
-		(void)amqp_connection_close(conn, AMQP_REPLY_SUCCESS); /* the broker sees the end in any case */
+		(void)amqp_connection_close(conn,
+					    AMQP_REPLY_SUCCESS); /* the broker sees the end in any case */
 	}
 	(void)amqp_destroy_connection(conn);
 }

@@ -18,7 +18,7 @@
 enum { LINK_FRAME_MAX = 131072, LINK_CONNECT_S = 10, LINK_WHY_SIZE = 256, LINK_WHERE_SIZE = 300 };
 
 struct link_settings { /* a copy that a thread may keep; owned */
-	char *hosts; /* "host[:port], …" */
+	char *hosts;   /* "host[:port], …" */
 	char *vhost, *user, *password;
 	char *ca, *cert, *key; /* absolute, or "" */
 	bool tls, verify;
@@ -30,9 +30,9 @@ int link_settings_init(struct link_settings *s, const struct sn_config *c, const
 		       char why[LINK_WHY_SIZE]) SN_CHECK;
 void link_settings_release(struct link_settings *s);
 
-struct link_try { /* one attempt: which host, and what came of it */
-	unsigned attempt; /* selects the host, round robin */
-	const char *purpose; /* shown in the broker's list of connections */
+struct link_try {		     /* one attempt: which host, and what came of it */
+	unsigned attempt;	     /* selects the host, round robin */
+	const char *purpose;	     /* shown in the broker's list of connections */
 	char where[LINK_WHERE_SIZE]; /* out: host:port */
 	char why[LINK_WHY_SIZE];     /* out: the reason of a failure, without secrets */
 };

@@ -35,7 +35,8 @@ static void on_inotify(struct ev_loop *loop, ev_io *w, int events)
 		struct participant *p;
 
 		memcpy(&e, buf.bytes + at, sizeof e);
-		TAILQ_FOREACH(p, &b->participants, link) {
+		TAILQ_FOREACH(p, &b->participants, link)
+		{
 			if ((e.mask & IN_Q_OVERFLOW) != 0)
 				p->rescan = true;
 			else if (p->watch == e.wd && e.len > 0)
@@ -73,7 +74,8 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int events)
 	(void)loop;
 	(void)events;
 	collect(b);
-	b->status_dirty = b->status_dirty || b->publisher_state != (b->publisher != NULL ? publisher_state(b->publisher) : NULL);
+	b->status_dirty = b->status_dirty ||
+			  b->publisher_state != (b->publisher != NULL ? publisher_state(b->publisher) : NULL);
 	if (b->publisher != NULL)
 		b->publisher_state = publisher_state(b->publisher);
 }
@@ -159,10 +161,10 @@ static bool same_broker(const struct sn_config *x, const struct sn_config *y)
 {
 	return strcmp(x->boss.host, y->boss.host) == 0 && strcmp(x->boss.vhost, y->boss.vhost) == 0 &&
 	       strcmp(x->boss.user, y->boss.user) == 0 && strcmp(x->boss.password, y->boss.password) == 0 &&
-	       strcmp(x->boss.password_file, y->boss.password_file) == 0 && strcmp(x->boss.ca, y->boss.ca) == 0 &&
-	       strcmp(x->boss.cert, y->boss.cert) == 0 && strcmp(x->boss.key, y->boss.key) == 0 &&
-	       x->boss.tls == y->boss.tls && x->boss.tls_verify == y->boss.tls_verify &&
-	       x->boss.heartbeat_s == y->boss.heartbeat_s;
+	       strcmp(x->boss.password_file, y->boss.password_file) == 0 &&
+	       strcmp(x->boss.ca, y->boss.ca) == 0 && strcmp(x->boss.cert, y->boss.cert) == 0 &&
+	       strcmp(x->boss.key, y->boss.key) == 0 && x->boss.tls == y->boss.tls &&
+	       x->boss.tls_verify == y->boss.tls_verify && x->boss.heartbeat_s == y->boss.heartbeat_s;
 }
 
 static void on_reload(struct ev_loop *loop, ev_signal *w, int events)
@@ -210,7 +212,8 @@ static int open_dirs(struct bridge *b)
 	if (run >= 0)
 		(void)close(run); /* a directory */
 	if (b->spooldir < 0 || b->libdir < 0 || b->rundir < 0) {
-		sn_err("cannot open %s, %s or %s: %s", b->home.spool, b->home.lib, b->home.run, strerror(errno));
+		sn_err("cannot open %s, %s or %s: %s", b->home.spool, b->home.lib, b->home.run,
+		       strerror(errno));
 		return -ENOENT;
 	}
 	return 0;
@@ -226,7 +229,8 @@ static int take_lock(struct bridge *b)
 	return b->lock < 0 ? b->lock : 0;
 }
 
-static void add_signal(struct bridge *b, ev_signal *w, int signum, void (*cb)(struct ev_loop *, ev_signal *, int))
+static void add_signal(struct bridge *b, ev_signal *w, int signum,
+		       void (*cb)(struct ev_loop *, ev_signal *, int))
 {
 	ev_signal_init(w, cb, signum);
 	w->data = b;
@@ -243,8 +247,8 @@ static void add_watchers(struct bridge *b)
 	ev_init(&b->stop_timer, on_stop_timer);
 	ev_timer_init(&b->room_timer, on_room, FULL_RETRY_S, FULL_RETRY_S); /* runs while b->full */
 	ev_timer_init(&b->reconcile_timer, on_reconcile, RECONCILE_S, RECONCILE_S);
-	b->inotify_watch.data = b->wake.data = b->prepare.data = b->sync_timer.data = b->retry_timer.data = b->room_timer.data =
-		b->stop_timer.data = b->reconcile_timer.data = b;
+	b->inotify_watch.data = b->wake.data = b->prepare.data = b->sync_timer.data = b->retry_timer.data =
+		b->room_timer.data = b->stop_timer.data = b->reconcile_timer.data = b;
 	ev_io_start(b->loop, &b->inotify_watch);
 	ev_async_start(b->loop, &b->wake);
 	ev_prepare_start(b->loop, &b->prepare);
@@ -379,7 +383,8 @@ int main(int argc, char **argv)
 	if (r != 0)
 		return r < 0 ? SN_EXIT_OK : r;
 	(void)signal(SIGPIPE, SIG_IGN); /* errors are seen where they happen */
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a runsv that was killed starts another one beside us otherwise */
+	(void)prctl(PR_SET_PDEATHSIG,
+		    SIGTERM); /* a runsv that was killed starts another one beside us otherwise */
 	umask(022);
 	r = sn_home_init(&b.home, home);
 	if (r < 0) {

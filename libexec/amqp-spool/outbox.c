@@ -11,7 +11,8 @@ int outbox_add(struct sn_buf *text, const char *batch_id, const struct job_list 
 	const struct job *j;
 	int r = sn_buf_addf(text, "batch %s\n", batch_id);
 
-	STAILQ_FOREACH(j, jobs, link) {
+	STAILQ_FOREACH(j, jobs, link)
+	{
 		if (r == 0)
 			r = sn_buf_addf(text, "%s %s\n", j->participant, j->leaf);
 	}
@@ -50,7 +51,8 @@ static void add_line(struct job_list *list, char *line)
 	char *leaf = strchr(line, ' ');
 	struct job *j;
 
-	if (leaf == NULL || strlen(leaf + 1) >= sizeof j->leaf || (size_t)(leaf - line) >= sizeof j->participant)
+	if (leaf == NULL || strlen(leaf + 1) >= sizeof j->leaf ||
+	    (size_t)(leaf - line) >= sizeof j->participant)
 		return;
 	*leaf++ = '\0';
 	j = sn_calloc(1, sizeof *j);

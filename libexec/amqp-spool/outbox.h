@@ -18,6 +18,7 @@ int outbox_open(int dirfd) SN_CHECK;
 /* Replaces the content by the two texts (each may be empty). */
 int outbox_write(int fd, const struct sn_buf *taken, const struct sn_buf *pending) SN_CHECK;
 /* Reads the file: jobs that were certainly taken, those of the last batch apart with its id. A cut or foreign file is -EINVAL. */
-int outbox_read(int fd, struct job_list *taken, struct job_list *pending, char ret_id[BATCH_ID_SIZE]) SN_CHECK;
+int outbox_read(int fd, struct job_list *taken, struct job_list *pending,
+		char ret_id[BATCH_ID_SIZE]) SN_CHECK;
 
 #endif

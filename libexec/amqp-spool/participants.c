@@ -12,7 +12,8 @@ struct participant *participant_find(struct bridge *b, const char *name)
 {
 	struct participant *p;
 
-	TAILQ_FOREACH(p, &b->participants, link) {
+	TAILQ_FOREACH(p, &b->participants, link)
+	{
 		if (strcmp(p->name, name) == 0)
 			return p;
 	}
@@ -49,7 +50,7 @@ static void participant_free(struct participant *p)
 			item_remove(it);
 	}
 	HASH_ITER(hh, p->items, it, next)
-		item_remove(it);
+	item_remove(it);
 	tags_clear(&p->ch);
 	sn_buf_release(&p->ch.body);
 	sn_spool_release(&p->spool);
@@ -93,7 +94,8 @@ static int open_spool(struct participant *p)
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", p->spool.result);
 	p->watch = inotify_add_watch(b->inotify, path, IN_MOVED_TO | IN_CREATE | IN_ONLYDIR);
 	if (p->watch < 0)
-		sn_warn("participant=%s: no inotify watch (%s): results are seen every 30 s", p->name, strerror(errno));
+		sn_warn("participant=%s: no inotify watch (%s): results are seen every 30 s", p->name,
+			strerror(errno));
 	return recover_participant(p);
 }
 
@@ -148,7 +150,8 @@ static int load_one(struct bridge *b, const char *name)
 	int r = sn_home_config(&b->home, name, &rd, &config);
 
 	if (r < 0) {
-		sn_err("participant=%s: bad configuration%s", name, p != NULL ? ", the former one stays" : "");
+		sn_err("participant=%s: bad configuration%s", name,
+		       p != NULL ? ", the former one stays" : "");
 		if (p != NULL)
 			p->stale = false;
 		sn_config_release(&config);
@@ -169,7 +172,7 @@ int participants_load(struct bridge *b)
 	if (r < 0)
 		return r;
 	TAILQ_FOREACH(p, &b->participants, link)
-		p->stale = true;
+	p->stale = true;
 	for (size_t i = 0; names[i] != NULL; i++)
 		bad += load_one(b, names[i]) < 0;
 	sn_home_files_free(names);
@@ -188,7 +191,8 @@ void participants_release(struct bridge *b)
 {
 	struct participant *p;
 
-	while ((p = TAILQ_FIRST(&b->participants)) != NULL) {
+	while ((p = TAILQ_FIRST(&b->participants)) !=
+	       NULL) { /* NOLINT(clang-analyzer-unix.Malloc): it was removed */
 		p->stale = true;
 		participant_free(p);
 	}

@@ -7,8 +7,10 @@
 #include "publisher_private.h"
 #include "sys/dir.h"
 
-static const char *const STATE_NAMES[PUB_STATES] = {
-	[PUB_CONNECTING] = "connecting", [PUB_RESOLVING] = "resolving", [PUB_READY] = "connected", [PUB_BLOCKED] = "blocked"};
+static const char *const STATE_NAMES[PUB_STATES] = {[PUB_CONNECTING] = "connecting",
+						    [PUB_RESOLVING] = "resolving",
+						    [PUB_READY] = "connected",
+						    [PUB_BLOCKED] = "blocked"};
 
 void job_free(struct job *j)
 {
@@ -42,12 +44,14 @@ bool publisher_must_end(struct publisher *p)
 
 void publisher_wait(struct publisher *p, int64_t timeout_ns)
 {
-	const struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000), .tv_nsec = (long)(timeout_ns % 1000000000)};
+	const struct timespec timeout = {.tv_sec = (time_t)(timeout_ns / 1000000000),
+					 .tv_nsec = (long)(timeout_ns % 1000000000)};
 	struct pollfd fds[2] = {{.fd = p->wake_fd, .events = POLLIN},
 				{.fd = p->conn != NULL ? amqp_get_sockfd(p->conn) : -1, .events = POLLIN}};
 	uint64_t n;
 
-	if (ppoll(fds, 2, &timeout, NULL) > 0 && (fds[0].revents & POLLIN) != 0 && read(p->wake_fd, &n, sizeof n) < 0) {
+	if (ppoll(fds, 2, &timeout, NULL) > 0 && (fds[0].revents & POLLIN) != 0 &&
+	    read(p->wake_fd, &n, sizeof n) < 0) {
 		/* nobody else reads it; nothing is lost */
 	}
 }
@@ -57,7 +61,8 @@ void publisher_hand_back(struct publisher *p, struct job_list *jobs)
 	struct job *j;
 
 	pthread_mutex_lock(&p->lock);
-	STAILQ_FOREACH(j, jobs, link) {
+	STAILQ_FOREACH(j, jobs, link)
+	{
 		if (j->outcome == JOB_KNOWN) {
 			p->known = true;
 			continue;
@@ -100,7 +105,7 @@ static bool session(struct publisher *p)
 	p->blocked = false;
 	memset(p->routable, 0, sizeof p->routable);
 	publisher_set_state(p, PUB_RESOLVING);
-	ready = batch_declare_queues(p) && batch_resolve(p) && batch_select(p);
+	ready = probe_declare(p) && batch_resolve(p) && batch_select(p);
 	if (ready) {
 		p->attempts = 0;
 		publisher_set_state(p, PUB_READY);
@@ -157,7 +162,8 @@ bool publisher_submit(struct publisher *p, struct job *j)
 	bool room;
 
 	pthread_mutex_lock(&p->lock);
-	room = p->state == PUB_READY && !p->known && p->pending < JOBS_MAX && (p->pending == 0 || p->pending_bytes + j->len <= PENDING_BYTES);
+	room = p->state == PUB_READY && !p->known && p->pending < JOBS_MAX &&
+	       (p->pending == 0 || p->pending_bytes + j->len <= PENDING_BYTES);
 	if (room) {
 		STAILQ_INSERT_TAIL(&p->submitted, j, link);
 		p->waiting++;
@@ -208,7 +214,8 @@ bool publisher_ready(struct publisher *p)
 	bool ready;
 
 	pthread_mutex_lock(&p->lock);
-	ready = p->state == PUB_READY && !p->known && p->pending < JOBS_MAX && p->pending_bytes < PENDING_BYTES;
+	ready = p->state == PUB_READY && !p->known && p->pending < JOBS_MAX &&
+		p->pending_bytes < PENDING_BYTES;
 	pthread_mutex_unlock(&p->lock);
 	return ready;
 }

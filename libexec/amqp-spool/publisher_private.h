@@ -8,30 +8,39 @@
 #include "outbox.h"
 #include "publisher.h"
 
-enum { CHANNEL = 1, JOBS_MAX = 512, BATCH_MAX = 256, BATCH_BYTES = 8 << 20, PENDING_BYTES = 32 << 20,
-       QUEUES_KNOWN = 4, PROBE_CHANNEL = 2,
-       GATHER = 16, GATHER_NS = 2000000, GATHER_SKIP_MAX = 1024 };
+enum {
+	CHANNEL = 1,
+	JOBS_MAX = 512,
+	BATCH_MAX = 256,
+	BATCH_BYTES = 8 << 20,
+	PENDING_BYTES = 32 << 20,
+	QUEUES_KNOWN = 4,
+	PROBE_CHANNEL = 2,
+	GATHER = 16,
+	GATHER_NS = 2000000,
+	GATHER_SKIP_MAX = 1024
+};
 
 enum pub_state { PUB_CONNECTING, PUB_RESOLVING, PUB_READY, PUB_BLOCKED, PUB_STATES };
 struct publisher {
 	struct bridge *b;
 	pthread_t thread;
-	int wake_fd;       /* eventfd: something for the thread */
+	int wake_fd; /* eventfd: something for the thread */
 	int outbox;
-	char id[40];       /* of this home, in the names of its queues; constant */
+	char id[40]; /* of this home, in the names of its queues; constant */
 
 	pthread_mutex_t lock; /* for what follows, up to the blank line */
 	struct job_list submitted, done;
 	size_t pending, pending_bytes;
-	size_t waiting;   /* submitted and not taken into a batch */
-	size_t kicked;    /* of those, how many the thread was told of */
-	bool wants_many;  /* the thread gathers: no wake before GATHER are waiting */
+	size_t waiting;	 /* submitted and not taken into a batch */
+	size_t kicked;	 /* of those, how many the thread was told of */
+	bool wants_many; /* the thread gathers: no wake before GATHER are waiting */
 	enum pub_state state;
 	bool known; /* done holds replies that must not be submitted again */
 	bool stop, reconnect;
 	struct link_settings settings;
 	uint64_t collected, retired; /* batches handed over; batches retired */
-	int socket;                  /* of the connection, to wake the thread up by force; -1 none */
+	int socket;		     /* of the connection, to wake the thread up by force; -1 none */
 
 	/* the thread's own */
 	amqp_connection_state_t conn;
@@ -55,8 +64,13 @@ void publisher_wait(struct publisher *p, int64_t timeout_ns);
 /* The jobs' outcomes are settled. */
 void publisher_hand_back(struct publisher *p, struct job_list *jobs);
 
+/* probe.c; trouble is told in p->why. */
+bool probe_fine(struct publisher *p, const char *what) SN_CHECK; /* was the last RPC answered well? */
+bool probe_declare(struct publisher *p) SN_CHECK;
+int probe_witness(struct publisher *p) SN_CHECK;
+int probe_queue(struct publisher *p, const char *queue) SN_CHECK;
+
 /* batch.c; each returns false when the connection is lost or useless, with p->why set. */
-bool batch_declare_queues(struct publisher *p) SN_CHECK;
 bool batch_resolve(struct publisher *p) SN_CHECK;
 bool batch_select(struct publisher *p) SN_CHECK;
 /* Publishes until the end, a reload, or the loss of the connection. */

@@ -1,8 +1,8 @@
 /* Start and reconcile: docs/SPOOL.md, section 5. */
 #include "spool/recover.h"
 
-#include <stdlib.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "bridge.h"
 #include "consumer.h"
@@ -15,7 +15,9 @@ enum { YOUNG_S = 5 };
 
 static void damaged(struct participant *p, const char *name, unsigned links)
 {
-	const struct sn_retirement r = {.name = name, .failed = true, .max_attempts = p->config.participant.max_attempts,
+	const struct sn_retirement r = {.name = name,
+					.failed = true,
+					.max_attempts = p->config.participant.max_attempts,
 					.log = "damaged: the file is not what its name's digest says\n"};
 	int err;
 
@@ -107,7 +109,8 @@ static void gather_finished(int dir, struct finished *f)
 		if (day < 0 || sn_dir_each(day, keep_newest, &buckets) < 0)
 			continue;
 		for (int i = 0; i < 2; i++) {
-			SN_AUTOFD int bucket = buckets.name[i][0] != '\0' ? sn_dir_open(day, buckets.name[i]) : -1;
+			SN_AUTOFD int bucket = buckets.name[i][0] != '\0' ? sn_dir_open(day, buckets.name[i])
+									  : -1;
 
 			if (bucket >= 0 && sn_dir_each(bucket, note_finished, f) < 0)
 				sn_debug("cannot list a bucket");
@@ -128,7 +131,8 @@ static void seed_recent(struct participant *p)
 
 	gather_finished(p->spool.done, &f);
 	gather_finished(p->spool.failed, &f);
-	qsort(f.v, f.count, sizeof *f.v, by_prefix);
+	if (f.count > 0)
+		qsort(f.v, f.count, sizeof *f.v, by_prefix);
 	for (size_t i = f.count > RECENT_MAX ? f.count - RECENT_MAX : 0; i < f.count; i++)
 		recent_add(p, f.v[i].prefix);
 	if (f.count > 0) {
@@ -151,8 +155,10 @@ int recover_participant(struct participant *p)
 	    (syncfs(p->b->spooldir) < 0 || fsync(p->spool.open) < 0))
 		return -errno;
 	results_rescan(p);
-	HASH_ITER(hh, p->items, it, next) {
-		if (it->state == ITEM_OPEN && sn_recover_link(&p->spool, it->name, p->config.participant.max_attempts) < 0)
+	HASH_ITER(hh, p->items, it, next)
+	{
+		if (it->state == ITEM_OPEN &&
+		    sn_recover_link(&p->spool, it->name, p->config.participant.max_attempts) < 0)
 			sn_warn("participant=%s name=%s: cannot link into new/", p->name, it->name);
 	}
 	return 0;
@@ -171,8 +177,9 @@ static int reconcile_one(void *arg, const char *name)
 	it = item_find(p, name);
 	if (it == NULL) {
 		it = item_add(p, name); /* `skynet put` */
-		it->synced = true;      /* it has no delivery to ack */
-	} else if (it->state != ITEM_OPEN || it->received_ns + (int64_t)YOUNG_S * 1000000000 > sn_clock_mono_ns()) {
+		it->synced = true;	/* it has no delivery to ack */
+	} else if (it->state != ITEM_OPEN ||
+		   it->received_ns + (int64_t)YOUNG_S * 1000000000 > sn_clock_mono_ns()) {
 		return 0;
 	}
 	r = sn_recover_link(&p->spool, name, p->config.participant.max_attempts);
@@ -188,9 +195,10 @@ static void forget_gone(struct participant *p)
 {
 	struct item *it, *next;
 
-	HASH_ITER(hh, p->items, it, next) {
-		if (it->state == ITEM_OPEN && faccessat(p->spool.open, it->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
-		    errno == ENOENT) {
+	HASH_ITER(hh, p->items, it, next)
+	{
+		if (it->state == ITEM_OPEN &&
+		    faccessat(p->spool.open, it->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
 			sn_warn("participant=%s name=%s: removed from open/ by hand", p->name, it->name);
 			item_ack(it);
 			item_remove(it);
@@ -203,7 +211,8 @@ void reconcile(struct bridge *b)
 	struct participant *p;
 
 	bridge_check_room(b);
-	TAILQ_FOREACH(p, &b->participants, link) {
+	TAILQ_FOREACH(p, &b->participants, link)
+	{
 		int r = sn_dir_each(p->spool.open, reconcile_one, p);
 
 		if (r < 0)

@@ -32,12 +32,17 @@ void reject_orphan(struct participant *p, const char *name)
 	if (r == 0 && retired) { /* S7: steps 2 to 4 again */
 		struct item half = {.p = p, .result = f};
 		SN_AUTOFREE char *log = reject_log(&half);
-		const struct sn_retirement again = {.name = name, .failed = log != NULL, .attempt = f.head.attempt,
+		const struct sn_retirement again = {.name = name,
+						    .failed = log != NULL,
+						    .attempt = f.head.attempt,
 						    .max_attempts = p->config.participant.max_attempts,
-						    .result = f.text.data, .result_len = f.text.len, .log = log};
+						    .result = f.text.data,
+						    .result_len = f.text.len,
+						    .log = log};
 
 		r = sn_retire(&p->spool, &again);
-		sn_info("participant=%s name=%s: retirement finished: %s", p->name, name, r < 0 ? strerror(-r) : "ok");
+		sn_info("participant=%s name=%s: retirement finished: %s", p->name, name,
+			r < 0 ? strerror(-r) : "ok");
 		recent_add(p, name);
 	} else if (r != -ENOENT && r != -EMLINK) {
 		dir = sn_spool_failed_dir(&p->spool, name);
@@ -47,6 +52,9 @@ void reject_orphan(struct participant *p, const char *name)
 			r = sn_deliver_aside(dir, name, ".result", f.text.data, f.text.len);
 			if (r == 0)
 				r = sn_deliver_aside(dir, name, ".log", WHY, sizeof WHY - 1);
+			if (r < 0)
+				sn_err("participant=%s name=%s: cannot keep an orphaned result: %s", p->name,
+				       name, strerror(-r));
 		}
 		reject_entry(p, name);
 	}
@@ -84,6 +92,7 @@ void reject_result(struct item *it, int error)
 		reject_entry(p, it->name);
 		return;
 	}
+	item_keep_rejected(it);
 	reject_entry(p, it->name);
 	for (unsigned a = 1; a <= max + 1; a++) {
 		sn_attempt_format(it->name, a, leaf);
@@ -106,7 +115,8 @@ static int add_error_text(struct sn_buf *out, struct sn_span error)
 
 	if (cJSON_IsString(message))
 		r = sn_buf_addf(out, "%s\n", message->valuestring);
-	cJSON_ArrayForEach(line, cJSON_GetObjectItemCaseSensitive(e, "trace")) {
+	cJSON_ArrayForEach(line, cJSON_GetObjectItemCaseSensitive(e, "trace"))
+	{
 		if (r == 0 && cJSON_IsString(line))
 			r = sn_buf_addf(out, "  %s\n", line->valuestring);
 	}
@@ -125,7 +135,8 @@ char *reject_log(const struct item *it)
 	if (head->outcome != SN_CRASH && head->outcome != SN_TIMED_OUT && head->outcome != SN_INVALID)
 		return NULL;
 	r = sn_buf_addf(&out, "outcome: %s\nattempt: %u\n", sn_outcome_name(head->outcome), head->attempt);
-	if (r == 0 && sn_json_object(it->result.text.data + it->result.body_at, head->length, KEYS, &error, 1) == 0 &&
+	if (r == 0 &&
+	    sn_json_object(it->result.text.data + it->result.body_at, head->length, KEYS, &error, 1) == 0 &&
 	    error.data != NULL)
 		r = add_error_text(&out, error);
 	if (r < 0)

@@ -10,7 +10,7 @@
 #include "spool/retire.h"
 #include "sys/dir.h"
 
-enum { PER_TURN = 256, RESCAN_MAX = 2000, RETRY_FIRST_S = 5, RETRY_MAX_S = 60, LINKED_RETRY_S = 30 };
+enum { PER_TURN = 256, RESCAN_MAX = 2000, RETRY_FIRST_S = 5, RETRY_MAX_S = 60, LINKED_RETRY_S = 5 };
 
 static void wait_s(struct item *it, unsigned seconds)
 {
@@ -87,8 +87,8 @@ static bool take_result(struct item *it)
 		if (r == 0)
 			r = sn_result_read(&p->spool, it->name, p->uid, &it->result);
 		if (r == -EMLINK) {
-			sn_warn("participant=%s name=%s: the result has a second link, looked at again later", p->name,
-				it->name);
+			sn_warn("participant=%s name=%s: the result has a second link, looked at again later",
+				p->name, it->name);
 			wait_s(it, LINKED_RETRY_S);
 			return true;
 		}
@@ -102,7 +102,8 @@ static bool take_result(struct item *it)
 		}
 		if (it->result.head.send == SN_SEND_REPLY &&
 		    sn_workitem_check_reply((struct sn_span){it->fei, it->fei_len},
-					    it->result.text.data + it->result.body_at, it->result.head.length, &why) < 0)
+					    it->result.text.data + it->result.body_at, it->result.head.length,
+					    &why) < 0)
 			item_fail_invalid(it, why);
 		else
 			it->log = reject_log(it);
@@ -118,7 +119,8 @@ void results_pump(struct bridge *b)
 
 	if (b->stopping && b->publisher == NULL)
 		return;
-	TAILQ_FOREACH(p, &b->participants, link) {
+	TAILQ_FOREACH(p, &b->participants, link)
+	{
 		if (p->rescan && (b->publisher == NULL || publisher_ready(b->publisher))) {
 			p->rescan = false;
 			results_rescan(p);
@@ -166,7 +168,8 @@ static bool message_in_order(struct item *it, const struct sn_result_file *f, co
 
 	*ret_why = "the message says neither message nor launch";
 	if (f->head.send == SN_SEND_MESSAGE)
-		return sn_workitem_check_reply((struct sn_span){it->fei, it->fei_len}, body, f->head.length, ret_why) == 0;
+		return sn_workitem_check_reply((struct sn_span){it->fei, it->fei_len}, body, f->head.length,
+					       ret_why) == 0;
 	if (f->head.send != SN_SEND_LAUNCH)
 		return false;
 	*ret_why = "not a launch item";
@@ -226,7 +229,8 @@ static void message_event(struct participant *p, const char *leaf, const char *n
 	} else if (r == -EMLINK) {
 		p->rescan = true;
 	} else if (r != -ENOENT || it == NULL) {
-		sn_warn("participant=%s name=%s: message dropped: %s", p->name, leaf, r < 0 ? strerror(-r) : why);
+		sn_warn("participant=%s name=%s: message dropped: %s", p->name, leaf,
+			r < 0 ? strerror(-r) : why);
 		reject_entry(p, leaf);
 		if (it != NULL)
 			it->message_due = false;
@@ -327,15 +331,16 @@ static void reply_done(struct item *it, const struct job *j)
 	if (j->outcome == JOB_RETURNED) {
 		it->returns++;
 		if (it->returns == 1)
-			sn_warn("participant=%s name=%s: there is no queue %s; the reply is kept and sent again", p->name,
-				it->name, j->queue);
+			sn_warn("participant=%s name=%s: there is no queue %s; the reply is kept and sent again",
+				p->name, it->name, j->queue);
 		if (it->log == NULL)
 			drop_text(it);
 		wait_s(it, backoff_s(it->returns));
 		return;
 	}
 	if (j->outcome == JOB_KNOWN) { /* sent by the bridge before us; read it for the copy in done/ */
-		if (item_learn(it, NULL, 0) < 0 || sn_result_read(&p->spool, it->name, p->uid, &it->result) < 0) {
+		if (item_learn(it, NULL, 0) < 0 ||
+		    sn_result_read(&p->spool, it->name, p->uid, &it->result) < 0) {
 			drop_text(it);
 			return; /* retired already, or changed: the rescan decides */
 		}

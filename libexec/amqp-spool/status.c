@@ -43,7 +43,8 @@ void status_write(struct bridge *b, const char *state)
 	struct participant *p;
 	int r = 0;
 
-	TAILQ_FOREACH(p, &b->participants, link) {
+	TAILQ_FOREACH(p, &b->participants, link)
+	{
 		if (r == 0 && p->ch.state == CH_FAILED && p->error != NULL)
 			r = sn_buf_addf(&extra, "participant.%s: error %s\n", p->name, p->error);
 		else if (r == 0)

@@ -44,7 +44,8 @@ static struct sync_request *gather(struct bridge *b)
 	struct item *it;
 	size_t count = 0;
 
-	TAILQ_FOREACH(it, &b->unsynced, unsynced_link) {
+	TAILQ_FOREACH(it, &b->unsynced, unsynced_link)
+	{
 		it->sync_batch = b->sync_batch;
 		count++;
 		r->whole = r->whole || it->aside;
@@ -54,7 +55,7 @@ static struct sync_request *gather(struct bridge *b)
 	r->whole = (r->whole || count >= FEW) && b->config.skynet.sync == SN_SYNC_SYNCFS;
 	r->files = sn_calloc(count, sizeof *r->files);
 	TAILQ_FOREACH(it, &b->unsynced, unsynced_link)
-		add_file(r, it, !r->whole && !it->aside);
+	add_file(r, it, !r->whole && !it->aside);
 	return r;
 }
 
@@ -69,7 +70,7 @@ void sync_start(struct bridge *b)
 		struct item *it;
 
 		TAILQ_FOREACH(it, &b->unsynced, unsynced_link)
-			it->sync_batch = b->sync_batch;
+		it->sync_batch = b->sync_batch;
 		sync_done(b, b->sync_batch, 0);
 		return;
 	}

@@ -17,7 +17,8 @@ void tags_mark(struct channel *ch, uint64_t tag, enum tag_mark mark)
 {
 	if (tag < ch->first_tag || tag - ch->first_tag >= ch->marks_len)
 		return;
-	if (ch->marks[tag - ch->first_tag] != TAG_HELD) /* acked before: a second ack would close the channel */
+	if (ch->marks[tag - ch->first_tag] !=
+	    TAG_HELD) /* acked before: a second ack would close the channel */
 		return;
 	ch->marks[tag - ch->first_tag] = (unsigned char)mark;
 	if (mark == TAG_DUE)

@@ -133,7 +133,8 @@ static bool dict_out(struct out *o, PyObject *v)
 
 	if (!enter(o, v) || !add(o, "{", 1))
 		return false;
-	while (PyDict_Next(v, &pos, &key, &value)) { /* runs no Python code, so that nothing changes meanwhile */
+	while (PyDict_Next(v, &pos, &key,
+			   &value)) { /* runs no Python code, so that nothing changes meanwhile */
 		if (!PyUnicode_CheckExact(key) || (!first && !add(o, ",", 1)) || !string_out(o, key) ||
 		    !add(o, ":", 1) || !value_out(o, value))
 			return false;

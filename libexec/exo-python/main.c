@@ -13,7 +13,6 @@
 #include "sys/fd.h"
 #include "worker.h"
 
-
 struct worker worker = {
 	.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .slots = {-1, -1}};
 

@@ -38,8 +38,8 @@ struct worker {
 	struct sn_config config;
 	struct sn_spool spool;
 	int slots[SLOTS]; /* writing ends of the output pipes; -1: the first workitem for it brings one */
-	bool shared;  /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
-	bool forked;  /* this is a child of the worker, by the participant's fork */
+	bool shared; /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
+	bool forked; /* this is a child of the worker, by the participant's fork */
 
 	/* the workitem that runs; main thread only */
 	char name_now[SN_NAME_SIZE];

@@ -61,8 +61,9 @@ static int open_spool(struct exo *x)
 	x->spools_fd = sn_dir_open(AT_FDCWD, x->home.spool);
 	r = x->spools_fd < 0 ? x->spools_fd : sn_spool_open(&x->spool, x->spools_fd, x->name, SN_SPOOL_WORK);
 	if (r < 0) {
-		(void)snprintf(x->reason, sizeof x->reason, "%s/%s: the spool cannot be opened: %s (skynet spool check %s)",
-			       x->home.spool, x->name, strerror(-r), x->name);
+		(void)snprintf(x->reason, sizeof x->reason,
+			       "%s/%s: the spool cannot be opened: %s (skynet spool check %s)", x->home.spool,
+			       x->name, strerror(-r), x->name);
 		sn_err("%s", x->reason);
 		return SN_EXIT_TEMPORARY;
 	}

@@ -35,10 +35,11 @@ struct worker {
 	ev_timer timer;
 	struct job jobs[WORKER_JOBS]; /* [0] runs, the others are ahead, in order */
 	unsigned job_count;
-	struct slot slots[WORKER_JOBS]; /* [0] and [1] are opened at its start, the others when they are needed */
-	int64_t done_ns, pace_ns; /* when it last ended a workitem; what one takes, a running mean */
-	bool stale;   /* the configuration is older than exo's: ends after what it runs */
-	bool surplus; /* `instances` is smaller now */
+	struct slot
+		slots[WORKER_JOBS]; /* [0] and [1] are opened at its start, the others when they are needed */
+	int64_t done_ns, pace_ns;   /* when it last ended a workitem; what one takes, a running mean */
+	bool stale;		    /* the configuration is older than exo's: ends after what it runs */
+	bool surplus;		    /* `instances` is smaller now */
 	double backoff_s;
 	int64_t ready_ns;	      /* 0: was not ready yet */
 	unsigned bad_starts;	      /* in a row */

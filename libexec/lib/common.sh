@@ -90,10 +90,12 @@ quote()
 	printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"
 }
 
-# Does a process other than ours keep this lock file locked?
+# Does a process other than ours keep this lock file locked? The directory may be a participant's, and we root: no pipe
+# is waited for, no link followed, nothing made.
 locked()
 {
-	[ -e "$1" ] && ! flock -n -s "$1" true
+	[ -f "$1" ] && [ ! -L "$1" ] || return 1
+	! (flock -n -s 9) 9<"$1" 2>/dev/null && [ -f "$1" ]
 }
 
 # Does a runsv serve this service directory?

@@ -104,7 +104,8 @@ begin_start()
 		if runsvdir_missing "$name"; then
 			die 69 "nothing serves $home_service (skynet local up)"
 		fi
-		is_running "$name" || rm -f "$home_run/$name/status" # of an earlier run: it says nothing about this one
+		# Of an earlier run: it says nothing about this one. What a participant put there instead stops nobody else.
+		is_running "$name" || rm -f "$home_run/$name/status" 2>/dev/null || :
 		enable_service "$name"
 	done
 	for name in $names; do

@@ -204,7 +204,7 @@ static void locks(void **state)
 	/* Others that only look do not keep anybody from taking it. */
 	pid = fork();
 	assert_true(pid >= 0);
-	while (pid == 0)
+	while (pid == 0) /* NOLINT(bugprone-infinite-loop): it is killed */
 		(void)!sn_lock_held(d->fd, "lock");
 	for (int i = 0; i < 100000; i++) {
 		fd = sn_lock_take(d->fd, "lock", false);

@@ -74,7 +74,8 @@ static void results_keep_their_inodes(void **state)
 {
 	static const char TEXT[] = "text";
 	struct fixture *f = *state;
-	struct sn_retirement ret = {.name = f->name, .attempt = 1, .max_attempts = 3, .result = TEXT, .result_len = 4};
+	struct sn_retirement ret = {
+		.name = f->name, .attempt = 1, .max_attempts = 3, .result = TEXT, .result_len = 4};
 	struct sn_result_file rf = {.text = SN_BUF(1 << 20)};
 	ino_t first;
 

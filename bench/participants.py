@@ -109,17 +109,16 @@ class Skynet(Worker):
         self.stop()
 
     def up(self) -> None:
-        """`local up` may stay in the foreground or go into the background: both will do."""
+        """Returns when everything runs: the bridge, too, which `stop` must find."""
         command = [str(TOP / "bin/skynet"), "--home", str(self.dir), "local", "up"]
         with open(self.home / "skynet.log", "ab") as log:
             self.supervisor = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + self.UP_LIMIT_S
-        while not self.pids():
-            if self.supervisor.poll() not in (None, 0):
-                raise Unavailable(f"skynet local up: exit {self.supervisor.returncode}, see {self.home}/skynet.log")
-            if time.monotonic() > deadline:
-                raise Unavailable(f"skynet local up: no runsvdir after {self.UP_LIMIT_S} s")
-            time.sleep(0.05)
+        try:
+            code = self.supervisor.wait(self.UP_LIMIT_S)
+        except subprocess.TimeoutExpired as error:
+            raise Unavailable(f"skynet local up: not up after {self.UP_LIMIT_S} s") from error
+        if code != 0:
+            raise Unavailable(f"skynet local up: exit {code}, see {self.home}/skynet.log")
 
     def finish(self) -> None:
         if self.supervisor is None:
@@ -128,13 +127,6 @@ class Skynet(Worker):
             self.skynet("--home", str(self.dir), "local", "down")
         except Unavailable as error:
             print(error, file=sys.stderr)
-        if self.supervisor.poll() is None:
-            self.supervisor.terminate()
-            try:
-                self.supervisor.wait(STOP_LIMIT_S)
-            except subprocess.TimeoutExpired:
-                self.supervisor.kill()
-                self.supervisor.wait()
         self.supervisor = None
 
     # The bridge, too: it takes workitems from the queue also while the participant is down.

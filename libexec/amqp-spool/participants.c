@@ -191,8 +191,8 @@ void participants_release(struct bridge *b)
 {
 	struct participant *p;
 
-	while ((p = TAILQ_FIRST(&b->participants)) !=
-	       NULL) { /* NOLINT(clang-analyzer-unix.Malloc): it was removed */
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): participant_free takes it out of the list */
+	while ((p = TAILQ_FIRST(&b->participants)) != NULL) {
 		p->stale = true;
 		participant_free(p);
 	}

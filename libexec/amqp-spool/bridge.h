@@ -132,7 +132,6 @@ struct bridge {
 	bool syncing;
 	bool full; /* no room: nothing is consumed */
 	bool stopping;
-	unsigned turn_events; /* messages, results and replies handled in this turn of the loop */
 	bool status_dirty;
 	const char *publisher_state; /* as last seen */
 	int exit_code;

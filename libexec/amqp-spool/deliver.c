@@ -198,7 +198,6 @@ enum delivered deliver_message(struct participant *p)
 {
 	enum delivered d;
 
-	p->b->turn_events++;
 	if (p->b->full)
 		return DELIVERED_NO_ROOM;
 	d = deliver(p);

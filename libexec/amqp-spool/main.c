@@ -13,9 +13,7 @@
 #include "sys/dir.h"
 #include "sys/lock.h"
 
-#define TURN_S 0.001
-
-enum { TURN_BUSY = 4, RECONCILE_S = 30, STOP_S = 4, FULL_RETRY_S = 5 };
+enum { RECONCILE_S = 30, STOP_S = 4, FULL_RETRY_S = 5 };
 
 /* ---- events ------------------------------------------------------------ */
 
@@ -90,9 +88,6 @@ static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 	results_pump(b);
 	if (b->publisher != NULL)
 		publisher_kick(b->publisher);
-	/* Under load look at everything at once, every millisecond; a lone workitem is served at once. */
-	ev_set_io_collect_interval(loop, 0.);
-	b->turn_events = 0;
 	if (b->status_dirty)
 		status_write(b, NULL);
 	if (b->stopping && (b->publisher == NULL || publisher_pending(b->publisher) == 0 ||

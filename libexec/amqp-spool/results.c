@@ -246,7 +246,6 @@ void results_event(struct participant *p, const char *leaf)
 	unsigned number;
 	struct item *it;
 
-	p->b->turn_events++;
 	if (sn_message_parse(leaf, name, &number) == 0) {
 		message_event(p, leaf, name, number);
 		return;
@@ -356,7 +355,6 @@ void results_job_done(struct bridge *b, struct job *j)
 	unsigned number = 0;
 	struct item *it;
 
-	b->turn_events++;
 	if (sn_message_parse(j->leaf, name, &number) < 0)
 		(void)snprintf(name, sizeof name, "%.*s", SN_NAME_MAX, j->leaf);
 	it = p != NULL && sn_name_valid(name) ? item_find(p, name) : NULL;

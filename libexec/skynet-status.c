@@ -128,10 +128,12 @@ static void print_details(const char *name, const struct sn_service *s)
 {
 	const char *line = s->status.extra;
 
-	if (s->status.reason != NULL && !s->ready &&
+	const bool bridge = strcmp(name, SN_BRIDGE_NAME) == 0; /* it says what is wrong also while it works */
+
+	if (s->status.reason != NULL && (!s->ready || bridge) &&
 	    (s->running || s->failed || strcmp(s->want, "up") == 0)) /* else it says why it ended once */
 		printf("    %s\n", s->status.reason);
-	if (strcmp(name, SN_BRIDGE_NAME) != 0 || !s->running)
+	if (!bridge || !s->running)
 		return;
 	if (s->status.broker != NULL)
 		printf("    broker %s\n", s->status.broker);

@@ -132,6 +132,8 @@ struct bridge {
 	bool syncing;
 	bool full; /* no room: nothing is consumed */
 	bool stopping;
+	char no_queue[256]; /* replies wait because the broker has no such queue; "" none do */
+	char why[256];	    /* what keeps us from starting */
 	bool status_dirty;
 	const char *publisher_state; /* as last seen */
 	int exit_code;

@@ -197,21 +197,27 @@ static void on_reload(struct ev_loop *loop, ev_signal *w, int events)
 
 /* ---- life -------------------------------------------------------------- */
 
+static int open_dir(struct bridge *b, const char *path)
+{
+	int fd = sn_dir_open(AT_FDCWD, path);
+
+	if (fd < 0) {
+		(void)snprintf(b->why, sizeof b->why, "cannot open %s: %s", path, strerror(-fd));
+		sn_err("%s", b->why);
+	}
+	return fd;
+}
+
 static int open_dirs(struct bridge *b)
 {
-	int run = sn_dir_open(AT_FDCWD, b->home.run);
+	SN_AUTOFD int run = open_dir(b, b->home.run);
 
-	b->spooldir = sn_dir_open(AT_FDCWD, b->home.spool);
-	b->libdir = sn_dir_open(AT_FDCWD, b->home.lib);
 	b->rundir = run < 0 ? run : sn_dir_make_open(run, "amqp-spool", 0755);
-	if (run >= 0)
-		(void)close(run); /* a directory */
-	if (b->spooldir < 0 || b->libdir < 0 || b->rundir < 0) {
-		sn_err("cannot open %s, %s or %s: %s", b->home.spool, b->home.lib, b->home.run,
-		       strerror(errno));
-		return -ENOENT;
-	}
-	return 0;
+	b->spooldir = open_dir(b, b->home.spool);
+	b->libdir = open_dir(b, b->home.lib);
+	if (run >= 0 && b->rundir < 0)
+		sn_err("cannot open %s/amqp-spool: %s", b->home.run, strerror(-b->rundir));
+	return b->spooldir < 0 || b->libdir < 0 || b->rundir < 0 ? -ENOENT : 0;
 }
 
 static int take_lock(struct bridge *b)
@@ -348,8 +354,11 @@ static int run(struct bridge *b)
 	struct sn_config_reader rd = {0};
 	int r;
 
-	if (open_dirs(b) < 0)
+	if (open_dirs(b) < 0) {
+		if (b->rundir >= 0)
+			config_error(b, b->why);
 		return SN_EXIT_CONFIG;
+	}
 	r = sn_home_config(&b->home, NULL, &rd, &b->config);
 	if (r < 0) {
 		config_error(b, "bad configuration, see the log");
@@ -361,7 +370,7 @@ static int run(struct bridge *b)
 		r = start(b);
 	if (r < 0) {
 		sn_err("cannot start: %s", strerror(-r));
-		config_error(b, "cannot start, see the log");
+		config_error(b, b->why[0] != '\0' ? b->why : "cannot start, see the log");
 		return r == -EINVAL ? SN_EXIT_CONFIG : SN_EXIT_TEMPORARY;
 	}
 	ev_run(b->loop, 0);

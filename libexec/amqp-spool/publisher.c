@@ -310,7 +310,8 @@ struct publisher *publisher_new(struct bridge *b)
 		r = -pthread_create(&p->thread, NULL, publisher_main, p);
 	}
 	if (r < 0) {
-		sn_err("cannot start publishing: %s", why[0] != '\0' ? why : strerror(-r));
+		(void)snprintf(b->why, sizeof b->why, "%s", why[0] != '\0' ? why : strerror(-r));
+		sn_err("cannot start publishing: %s", b->why);
 		free(p);
 		return NULL;
 	}

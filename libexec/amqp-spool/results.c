@@ -323,10 +323,22 @@ static void message_done(struct item *it, const struct job *j, unsigned number)
 	finish_message(it, j->leaf, j->body != NULL ? j->body : "", j->len);
 }
 
+/* For the status: is the engine's queue there? */
+static void queue_seen(struct bridge *b, const struct job *j)
+{
+	const bool missing = j->outcome == JOB_RETURNED;
+
+	if (missing == (b->no_queue[0] != '\0'))
+		return;
+	(void)snprintf(b->no_queue, sizeof b->no_queue, "%s", missing ? j->queue : "");
+	status_touch(b);
+}
+
 static void reply_done(struct item *it, const struct job *j)
 {
 	struct participant *p = it->p;
 
+	queue_seen(p->b, j);
 	if (j->outcome == JOB_RETURNED) {
 		it->returns++;
 		if (it->returns == 1)

@@ -53,7 +53,10 @@ void status_write(struct bridge *b, const char *state)
 	s.state = sn_strdup(state != NULL ? state : now);
 	s.broker = sn_strdup(where);
 	s.extra = extra.data;
-	s.reason = b->full ? sn_strdup("no room in the spool: nothing is taken from the broker") : NULL;
+	if (b->full)
+		s.reason = sn_strdup("no room in the spool: nothing is taken from the broker");
+	else if (b->no_queue[0] != '\0')
+		s.reason = sn_asprintf("replies are kept: the broker has no queue %s", b->no_queue);
 	r = sn_status_write(b->rundir, &s);
 	if (r < 0)
 		sn_warn("cannot write run/amqp-spool/status: %s", strerror(-r));

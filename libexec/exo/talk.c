@@ -146,7 +146,9 @@ static void on_nospace(struct worker *w, struct packet *p)
 	(void)snprintf(why, sizeof why, "the result cannot be stored: %s", strerror(err));
 	sn_err("name=%s attempt=%u: %s", job.item.name, job.item.attempt, why);
 	room_wait(w->x, p->words[3] != NULL ? strtoull(p->words[3], NULL, 10) : 0, err);
-	intake_resume(w->x, &job.item, why);
+	/* Not the workitem's fault: the same attempt again, when there is room. */
+	if (item_list_add(&w->x->claimed, &job.item) < 0)
+		sn_debug("name=%s: left in cur/ until the next rescan", job.item.name);
 	after_job(w);
 }
 

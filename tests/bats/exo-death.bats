@@ -233,4 +233,5 @@ died() # FIELD-do TEXT
 	wait_until 5 ready
 	journal_count '^begin 1 ' 2
 	[ "$(header "$n" outcome)" = ok ]
+	[ "$(header "$n" attempt)" = 1 ] # it was not the workitem's fault
 }

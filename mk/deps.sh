@@ -44,6 +44,16 @@ else
 	exit 0
 fi
 
+# A root straight from debootstrap has no /etc/hosts; the tests' broker is called broker@localhost.
+if [ "$what" != build ] && ! getent hosts localhost >/dev/null; then
+	if [ "$(id -u)" = 0 ]; then
+		echo 'localhost has no address here: adding it to /etc/hosts' >&2
+		echo '127.0.0.1 localhost' >>/etc/hosts
+	else
+		printf 'localhost has no address here. As root:\n    echo 127.0.0.1 localhost >>/etc/hosts\n' >&2
+	fi
+fi
+
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
 	printf 'These packages are missing. As root:\n    %s%s\n' "$install" "$missing" >&2

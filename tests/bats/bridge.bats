@@ -504,7 +504,8 @@ class ParticipantHandler:
 	send P1 # the history database makes itself with a sync
 	take 1
 	wait_until 10 has_done P1 1
-	bridge_row() { [ "$(sqlite3 "$H/lib/history.db" 'SELECT count(*) FROM run')" -ge "$1" ]; }
+	bridge_row() { /usr/bin/python3 -c 'import sqlite3, sys
+sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetchone()[0] < int(sys.argv[2]))' "$H/lib/history.db" "$1"; }
 	wait_until 10 bridge_row 1
 	before=$(wc -l <"$T/trace")
 	for _ in 1 2 3; do

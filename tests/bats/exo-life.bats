@@ -314,6 +314,7 @@ teardown() { exo_teardown; }
 	n=$(put n=1 do=signals)
 	wait_until 5 has_result "$n"
 	sig=$(field "$n" '["fields"]["signals"]'); echo "$sig"
-	echo "$sig" | awk '$2 !~ /^0+$/{bad=1} END{exit bad}'
+	# Not 32 and 33: they are the C library's own, and nobody can change what was inherited for them.
+	echo "$sig" | /usr/bin/python3 -c 'import sys; sys.exit(any(int(l.split()[1], 16) & ~(3 << 31) for l in sys.stdin))'
 	[ "$(tr '\n' ' ' <"$S/fds")" = "0 1 2 3 " ]
 }

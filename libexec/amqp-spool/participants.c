@@ -189,10 +189,10 @@ int participants_load(struct bridge *b)
 
 void participants_release(struct bridge *b)
 {
-	struct participant *p;
+	struct participant *p, *next;
 
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): participant_free takes it out of the list */
-	while ((p = TAILQ_FIRST(&b->participants)) != NULL) {
+	for (p = TAILQ_FIRST(&b->participants); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
 		p->stale = true;
 		participant_free(p);
 	}

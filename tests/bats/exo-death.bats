@@ -140,7 +140,8 @@ died() # FIELD-do TEXT
 	kill -KILL "$(worker_pid)"
 	wait_until 5 gone "$d1"
 	wait_until 5 gone "$d2"
-	[ -z "$(pgrep -P "$exo" -r Z)" ]
+	all_reaped() { [ -z "$(pgrep -P "$exo" -r Z)" ]; }
+	wait_until 5 all_reaped
 }
 
 @test "a fork that comes back out of the handler does not answer a second time" {

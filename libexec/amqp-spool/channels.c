@@ -85,18 +85,22 @@ static void settle(struct consumer *c, struct participant *p)
 		ask_consume(c, p);
 	else if (p->ch.state == CH_CONSUMING && !wants_work(c, p))
 		ask_cancel(c, p);
+	else
+		return;
 	status_touch(c->b);
 }
 
 static void on_consuming(struct consumer *c, struct participant *p)
 {
 	p->ch.state = CH_CONSUMING;
+	status_touch(c->b);
 	settle(c, p);
 }
 
 static void on_paused(struct consumer *c, struct participant *p)
 {
 	p->ch.state = CH_PAUSED;
+	status_touch(c->b);
 	settle(c, p);
 }
 

@@ -1,4 +1,4 @@
-/* The history of retired workitems: lib/history.db, an SQLite index that `skynet history --rebuild` can make anew from
+/* The history of retired workitems: lib/history.db, an SQLite index that could be made anew from
  * done/ and failed/. One writer, the bridge. */
 #ifndef SN_HISTORY_H
 #define SN_HISTORY_H

@@ -61,7 +61,7 @@ static void write_rows(struct disk *d, const struct sn_history_row *rows, size_t
 		return;
 	if (r == 0)
 		r = sn_history_add(d->history, rows, count);
-	if (r < 0) /* the files are the truth; `skynet history --rebuild` finds them */
+	if (r < 0) /* the files are the truth */
 		sn_warn("cannot write %zu history rows: %s", count, strerror(-r));
 	sn_history_checkpoint(d->history);
 }

@@ -223,14 +223,16 @@ died() # FIELD-do TEXT
 	export MOUNTED=$H/spool
 	"$LIB/mkwi.py" home "$H" P1
 	start_ready
-	n=$(put n=1 do=big size=3000000)
+	n=$(put n=1 do=big size=3000000 go=full)
+	wait_until 10 journal '^begin 1 '
 	dd if=/dev/zero of="$H/spool/full" bs=1k count=3000 status=none || true # half a result may lie there
-	wait_until 5 state_is backoff
+	: >"$S/full"
+	wait_until 10 state_is backoff
 	wait_until 5 logged 'cannot be stored: No space left'
 	status reason | grep -q 'No space'
 	journal_count '^begin 1 ' 1
 	rm "$H/spool/full"
-	wait_until 10 has_result "$n"
+	wait_until 30 has_result "$n"
 	wait_until 5 ready
 	journal_count '^begin 1 ' 2
 	[ "$(header "$n" outcome)" = ok ]

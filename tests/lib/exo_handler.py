@@ -137,6 +137,8 @@ class ParticipantHandler:
 
     def do_big(self, f):
         f.big = "x" * int(f.size)
+        if f.go:
+            wait_for(f.go)
 
     def do_send(self, f):
         class W(dict):

@@ -43,6 +43,14 @@ static void put_label(const char *wfid, char *out)
 	out[n] = '\0';
 }
 
+bool sn_name_maybe_of(const char *valid_name, const char *wfid)
+{
+	char label[SN_NAME_LABEL_MAX + 1];
+
+	put_label(wfid, label);
+	return strcmp(valid_name + SN_NAME_FIXED, label) == 0;
+}
+
 void sn_name_make(struct sn_name_clock *c, uint64_t digest64, const char *wfid, char ret_name[SN_NAME_SIZE])
 {
 	static const char HEX[] = "0123456789abcdef";

@@ -31,6 +31,8 @@ void sn_name_make(struct sn_name_clock *c, uint64_t digest64, const char *wfid, 
 /* Counts the sequence field up: the name was taken. -EOVERFLOW after ffff. */
 int sn_name_next_seq(char name[SN_NAME_SIZE]) SN_CHECK;
 bool sn_name_valid(const char *name);
+/* May it be a workitem of this process? The label says so; the workitem itself is the proof. */
+bool sn_name_maybe_of(const char *valid_name, const char *wfid);
 uint64_t sn_name_digest(const char *valid_name);
 /* "20261122" and "1054". */
 void sn_name_bucket(const char *valid_name, char ret_date[SN_DATE_SIZE], char ret_bucket[SN_BUCKET_SIZE]);

@@ -5,12 +5,13 @@
  * Where things are: main.c (arguments), setup.c (start, end), lifecycle.c (signals), intake.c (what waits), dispatch.c
  * (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end),
  * crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c, tag.c, output.c (log lines).
- * Not here yet: control socket, cancel and status, time_limit, AIR. */
+ * control.c, peer.c, enquiry.c are the control socket (docs/CONTROL.md). Not here: AIR, which is the bridge's. */
 #ifndef EXO_EXO_H
 #define EXO_EXO_H
 
 #include <ev.h>
 
+#include "control.h"
 #include "data/config.h"
 #include "items.h"
 #include "output.h"
@@ -48,6 +49,7 @@ struct exo {
 	struct queue queue;	  /* names in new/ */
 	struct item_list claimed; /* in cur/, with no worker */
 	struct deaths deaths;
+	struct control control;
 	struct worker *workers[EXO_INSTANCES_MAX];
 	unsigned worker_count; /* of the array, those that are to go included */
 	unsigned generation;

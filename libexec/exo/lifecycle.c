@@ -199,6 +199,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *p, int events)
 	exo_dispatch(x);
 	exo_status(x);
 	output_flush(&x->out);
+	control_sweep(x);
 	exo_check_finished(x);
 }
 

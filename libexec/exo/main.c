@@ -8,7 +8,7 @@
 
 #include "exo.h"
 
-static struct exo exo = {.run_fd = -1, .lock_fd = -1, .spools_fd = -1, .inotify = -1};
+static struct exo exo = {.run_fd = -1, .lock_fd = -1, .spools_fd = -1, .inotify = -1, .control = {.fd = -1}};
 
 static void log_line(const char *line, size_t len)
 {

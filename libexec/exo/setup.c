@@ -108,6 +108,9 @@ int exo_start(struct exo *x)
 	exo_signals_start(x);
 	exo_resize(x);
 	intake_start(x);
+	r = control_start(x);
+	if (r < 0)
+		sn_err("no control socket, nobody can ask or cancel: %s", strerror(-r));
 	return 0;
 }
 
@@ -119,6 +122,7 @@ static void close_fd(int fd)
 
 void exo_end(struct exo *x, int code)
 {
+	control_stop(x);
 	if (x->loop != NULL && x->lock_fd >= 0)
 		strays_kill_all(x);
 	while (x->worker_count > 0) {

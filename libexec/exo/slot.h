@@ -53,5 +53,8 @@ const char *ring_line(const struct ring *r, unsigned i);
 
 /* tag.c: "wfid expid" of a workitem in cur/. */
 void tag_read(const struct exo *x, const struct item *it, char ret_tag[TAG_SIZE]);
+struct sn_fei;
+/* Of the workitem in dirfd/leaf. False: it cannot be read. */
+bool fei_read(int dirfd, const char *leaf, struct sn_fei *ret);
 
 #endif

@@ -1,4 +1,5 @@
-/* The tag of a log line. Read from the workitem only when it prints something. */
+/* What exo reads of a workitem: wfid and expid, for the tag of a log line (only when it prints something) and for those
+ * who ask about it. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -53,17 +54,14 @@ static bool read_end(int fd, off_t size, struct sn_workitem *ret)
 	return ret->kind == SN_WORKITEM_WORK;
 }
 
-void tag_read(const struct exo *x, const struct item *it, char ret_tag[TAG_SIZE])
+bool fei_read(int dirfd, const char *leaf, struct sn_fei *ret)
 {
 	struct sn_buf text = SN_BUF(WHOLE_MAX + 1);
+	SN_AUTOFD int fd = sn_dir_open_hostile(dirfd, leaf);
 	struct sn_workitem wi;
-	char leaf[SN_ATTEMPT_SIZE];
-	SN_AUTOFD int fd = -1;
 	struct stat st;
 	bool known = false;
 
-	item_leaf(it, leaf);
-	fd = sn_dir_open_hostile(x->spool.cur, leaf);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
 		if (st.st_size > WHOLE_MAX) {
 			known = read_end(fd, st.st_size, &wi);
@@ -73,8 +71,19 @@ void tag_read(const struct exo *x, const struct item *it, char ret_tag[TAG_SIZE]
 		}
 	}
 	if (known)
-		format(wi.fei.wfid, wi.fei.expid, ret_tag);
+		*ret = wi.fei;
+	sn_buf_release(&text);
+	return known;
+}
+
+void tag_read(const struct exo *x, const struct item *it, char ret_tag[TAG_SIZE])
+{
+	char leaf[SN_ATTEMPT_SIZE];
+	struct sn_fei fei;
+
+	item_leaf(it, leaf);
+	if (fei_read(x->spool.cur, leaf, &fei))
+		format(fei.wfid, fei.expid, ret_tag);
 	else
 		format(it->name + SN_NAME_FIXED, "-", ret_tag);
-	sn_buf_release(&text);
 }

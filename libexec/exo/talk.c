@@ -30,7 +30,7 @@ static void on_ready(struct worker *w, struct packet *p)
 	w->bad_starts = 0;
 	if (w->state != WORKER_STARTING)
 		return; /* told to quit meanwhile */
-	w->state = WORKER_READY;
+	worker_enter(w, WORKER_READY);
 	worker_set_timer(w, -1);
 }
 

@@ -59,12 +59,26 @@ void worker_set_timer(struct worker *w, double seconds)
 	ev_timer_start(w->x->loop, &w->timer);
 }
 
+void worker_enter(struct worker *w, enum worker_state state)
+{
+	if (w->state == state)
+		return;
+	w->state = state;
+	w->since_ns = sn_clock_mono_ns();
+}
+
+int64_t worker_began_ns(const struct worker *w)
+{
+	return w->jobs[0].sent_ns > w->done_ns ? w->jobs[0].sent_ns : w->done_ns;
+}
+
 struct worker *worker_new(struct exo *x, unsigned index)
 {
 	struct worker *w = sn_calloc(1, sizeof *w);
 
 	w->x = x;
 	w->index = index;
+	w->since_ns = sn_clock_mono_ns();
 	w->work = w->theirs = w->control = -1;
 	for (size_t i = 0; i < SN_COUNT(w->slots); i++)
 		slot_init(&w->slots[i], x);
@@ -147,7 +161,7 @@ void worker_start(struct worker *w)
 		worker_again(w, false);
 		return;
 	}
-	w->state = WORKER_STARTING;
+	worker_enter(w, WORKER_STARTING);
 	worker_set_timer(w, limit > 0 ? (double)limit : -1);
 	talk_start(w);
 }
@@ -159,7 +173,7 @@ void worker_quit(struct worker *w, double limit_s)
 	if (w->state == WORKER_READY)
 		talk_control(w, "stop");
 	talk_control(w, "quit");
-	w->state = WORKER_QUITTING;
+	worker_enter(w, WORKER_QUITTING);
 	worker_set_timer(w, limit_s);
 }
 
@@ -181,7 +195,7 @@ void worker_kill(struct worker *w)
 		return;
 	(void)kill(-w->pid, SIGKILL); /* ESRCH: waitpid will tell */
 	(void)kill(w->pid, SIGKILL);
-	w->state = WORKER_KILLED;
+	worker_enter(w, WORKER_KILLED);
 	worker_set_timer(w, -1);
 }
 
@@ -202,7 +216,7 @@ void worker_close(struct worker *w)
 		slot_close(&w->slots[i]);
 	w->job_count = 0;
 	w->pid = 0;
-	w->state = WORKER_DOWN;
+	worker_enter(w, WORKER_DOWN);
 }
 
 void worker_again(struct worker *w, bool at_once)

@@ -29,6 +29,7 @@ struct worker {
 	unsigned index, generation;
 	char id[WORKER_NAME_SIZE]; /* SKYNET_WORKER: "index-generation" */
 	enum worker_state state;
+	int64_t since_ns; /* monotonic: in this state */
 	pid_t pid;
 	int work, theirs, control; /* exo's end, exo's copy of the worker's end, exo's end */
 	ev_io work_io, control_io;
@@ -59,6 +60,9 @@ void worker_close(struct worker *w);
 void worker_again(struct worker *w, bool at_once);
 void worker_set_timer(struct worker *w, double seconds);
 bool worker_idle(const struct worker *w);
+void worker_enter(struct worker *w, enum worker_state state);
+/* When it began what it runs (monotonic), as far as exo can tell. */
+int64_t worker_began_ns(const struct worker *w);
 /* How many workitems it may have at once: one ahead, and more while it takes less than WORKER_QUICK_NS for each. */
 unsigned worker_depth(const struct worker *w);
 

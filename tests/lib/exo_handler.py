@@ -66,6 +66,10 @@ class ParticipantHandler:
     def do_wait(self, f):
         wait_for(f.wait)
 
+    def do_say_and_wait(self, f):
+        print(f.text)
+        wait_for(f.wait)
+
     def do_stoppable(self, f):
         while not self.stopping:
             time.sleep(0.01)

@@ -1,0 +1,87 @@
+/* The control socket (docs/CONTROL.md): who is connected, what they asked, what they are told.
+ *
+ * A client is one connection and one request. Its lines are queued in a bounded buffer; who does not read is cut off.
+ * Nothing here frees a client at once: control_sweep() does, when no callback holds one. */
+#ifndef EXO_CONTROL_H
+#define EXO_CONTROL_H
+
+#include <ev.h>
+
+#include "data/jsonw.h"
+#include "items.h"
+
+enum {
+	CONTROL_CLIENTS = 32,
+	CONTROL_REQUEST_MAX = 4096,
+	CONTROL_OUT_MAX = 256 << 10,
+	CONTROL_LINE_MAX = 128 << 10,
+	CONTROL_KEY_SIZE = 256,
+};
+
+struct exo;
+struct worker;
+
+struct request {
+	const char *key; /* NULL: none */
+	double wait_s;	 /* of every verb, with the verb's own default */
+	double kill_s;	 /* 0: not given */
+	bool quiet;
+};
+
+struct client {
+	struct client *next;
+	struct exo *x;
+	int fd;
+	ev_io io;
+	ev_timer timer; /* for the request; then `wait`; then for what it has not read */
+	char *in;	/* the request, until it is whole */
+	size_t in_len;
+	struct sn_buf out;
+	bool asked, half_closed, ending, dead;
+	void (*on_timeout)(struct client *); /* `wait` is over */
+	unsigned pending;		     /* answers of handlers that have not come */
+	double wait_s;
+	struct item_list follows; /* cancellations whose events it gets */
+};
+
+struct ask;
+struct cancel;
+
+struct control {
+	int fd;
+	ev_io io;
+	ev_timer breath; /* no descriptor for another client: a moment later again */
+	struct client *clients;
+	unsigned client_count;
+	bool sweep;
+	struct ask *asks; /* of handlers, unanswered */
+	unsigned last_id;
+	struct cancel *cancels;
+	unsigned cancel_count;
+};
+
+/* control.c. 0 or -errno; without the socket exo works all the same. */
+int control_start(struct exo *x) SN_CHECK;
+void control_stop(struct exo *x);
+void control_sweep(struct exo *x);
+
+/* A line for a client: client_line() with a writer whose outermost object is open, and "type" in it. */
+void line_begin(struct sn_jsonw *w, struct sn_buf *buf, const char *type);
+/* Closes the object, sends and empties it. */
+void line_send(struct client *c, struct sn_jsonw *w);
+/* The last one. Then the connection ends. */
+void client_end(struct client *c, int code);
+void client_error(struct client *c, int code, const char *text);
+/* After that many seconds, unless it ended: `over`. */
+void client_wait(struct client *c, double seconds, void (*over)(struct client *));
+
+/* request.c: one line, without its end. It is written to. */
+void request_obey(struct client *c, char *line);
+/* peer.c: 0, or -EPERM */
+int peer_check(const struct exo *x, int sock) SN_CHECK;
+
+/* enquiry.c */
+bool key_names(const struct exo *x, const char *key, const struct item *it);
+void enquiry_status(struct client *c, const struct request *rq);
+
+#endif

@@ -185,3 +185,30 @@ int sn_workitem_add_error(const char *text, size_t len, const struct sn_error_re
 	}
 	return sn_buf_adds(out, "]}}");
 }
+
+/* Is there a member in front of the bracket that closes this object? */
+static bool has_members(struct sn_span object)
+{
+	return object.data[trim_end(object.data, object.len - 1) - 1] != '{';
+}
+
+int sn_workitem_set_result(const char *text, size_t len, bool result, struct sn_buf *out)
+{
+	static const char *const FIELDS[] = {"fields"}, *const RESULT[] = {"__result__"};
+	const char *value = result ? "true" : "false", *from, *to;
+	struct sn_span fields, old;
+	int r;
+
+	if (sn_json_object(text, len, FIELDS, &fields, 1) < 0)
+		return -EBADMSG;
+	if (!is_object(fields) || sn_json_object(fields.data, fields.len, RESULT, &old, 1) < 0)
+		return -EPROTO;
+	from = old.data != NULL ? old.data : fields.data + fields.len - 1;
+	to = old.data != NULL ? old.data + old.len : from;
+	if ((r = sn_buf_add(out, text, (size_t)(from - text))) < 0 ||
+	    (old.data == NULL &&
+	     (r = sn_buf_adds(out, has_members(fields) ? ",\"__result__\":" : "\"__result__\":")) < 0) ||
+	    (r = sn_buf_adds(out, value)) < 0)
+		return r;
+	return sn_buf_add(out, to, (size_t)(text + len - to));
+}

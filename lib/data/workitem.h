@@ -46,5 +46,9 @@ struct sn_error_reply {
 };
 int sn_workitem_add_error(const char *text, size_t len, const struct sn_error_reply *e,
 			  struct sn_buf *out) SN_CHECK;
+/* Appends the workitem with fields.__result__ true or false, the old value replaced in its place: no byte of the rest
+ * changes. Of several `fields` or `__result__` the last counts, as with every parser. 0, -E2BIG, -EBADMSG if text is
+ * no JSON object, -EPROTO if there is no object in fields. */
+int sn_workitem_set_result(const char *text, size_t len, bool result, struct sn_buf *out) SN_CHECK;
 
 #endif

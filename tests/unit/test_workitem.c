@@ -236,6 +236,88 @@ static void add_error_refuses(void **state)
 	sn_buf_release(&b);
 }
 
+static void set_result(void **state)
+{
+	static const struct {
+		const char *in, *yes;
+	} CASES[] = {
+		{WORK, "{\"fields\":{\"x\":1,\"__result__\":true},\"fei\":" FEI "}"},
+		{"{\"fields\":{}}", "{\"fields\":{\"__result__\":true}}"},
+		{" {\"fields\" : { \n } } \n", " {\"fields\" : { \n \"__result__\":true} } \n"},
+		{"{\"fields\":{\"x\":1 }}", "{\"fields\":{\"x\":1 ,\"__result__\":true}}"},
+		{"{\"fields\":{\"__result__\":null,\"x\":1}}", "{\"fields\":{\"__result__\":true,\"x\":1}}"},
+		{"{\"fields\":{\"__result__\" : {\"a\":[1,{}]} }}", "{\"fields\":{\"__result__\" : true }}"},
+		{"{\"fields\":{\"__r\\u0065sult__\":\"}\"}}", "{\"fields\":{\"__r\\u0065sult__\":true}}"},
+		{"{\"fields\":{\"__result__\":1,\"__result__\":2}}",
+		 "{\"fields\":{\"__result__\":1,\"__result__\":true}}"},
+		{"{\"fields\":{\"a\":{\"__result__\":1}}}",
+		 "{\"fields\":{\"a\":{\"__result__\":1},\"__result__\":true}}"},
+		{"{\"fields\":{\"a\":\"\\\"__result__\\\":{\"}}",
+		 "{\"fields\":{\"a\":\"\\\"__result__\\\":{\",\"__result__\":true}}"},
+		{"{\"fields\":{\"a\":1},\"fields\":{},\"z\":0}",
+		 "{\"fields\":{\"a\":1},\"fields\":{\"__result__\":true},\"z\":0}"},
+		{"{\"a\":{\"fields\":{}},\"\\u0066ields\":{\"x\":\"\xc3\xa9\\u0000\"}}",
+		 "{\"a\":{\"fields\":{}},\"\\u0066ields\":{\"x\":\"\xc3\xa9\\u0000\",\"__result__\":true}}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SN_COUNT(CASES); i++) {
+		struct sn_buf b = SN_BUF(1000), again = SN_BUF(1000);
+
+		assert_int_equal(sn_workitem_set_result(CASES[i].in, strlen(CASES[i].in), true, &b), 0);
+		assert_string_equal(b.data, CASES[i].yes);
+		assert_int_equal(sn_workitem_set_result(b.data, b.len, false, &again), 0);
+		assert_int_equal(again.len, b.len + 1);
+		assert_non_null(strstr(again.data, "false"));
+		sn_buf_release(&b);
+		sn_buf_release(&again);
+	}
+}
+
+static void set_result_refuses(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+	} CASES[] = {
+		{"", -EBADMSG},
+		{"[]", -EBADMSG},
+		{"{\"fields\":{}}x", -EBADMSG},
+		{"{}", -EPROTO},
+		{"{\"fields\":null}", -EPROTO},
+		{"{\"fields\":[1]}", -EPROTO},
+		{"{\"fields\":{},\"fields\":1}", -EPROTO},
+	};
+	struct sn_buf b = SN_BUF(20);
+
+	(void)state;
+	for (size_t i = 0; i < SN_COUNT(CASES); i++)
+		assert_int_equal(sn_workitem_set_result(CASES[i].text, strlen(CASES[i].text), true, &b),
+				 CASES[i].r);
+	assert_int_equal(sn_workitem_set_result(WORK, strlen(WORK), true, &b), -E2BIG);
+	sn_buf_release(&b);
+}
+
+static void set_result_of_16_mb(void **state)
+{
+	static const char HEAD[] = "{\"fields\":{\"pad\":\"", TAIL[] = "\"},\"fei\":" FEI "}";
+	const size_t pad = 16 << 20, len = sizeof HEAD - 1 + pad + sizeof TAIL - 1;
+	struct sn_buf b = SN_BUF(len + 100);
+	char *text = malloc(len + 1);
+
+	(void)state;
+	assert_non_null(text);
+	memcpy(text, HEAD, sizeof HEAD - 1);
+	memset(text + sizeof HEAD - 1, 'x', pad);
+	memcpy(text + sizeof HEAD - 1 + pad, TAIL, sizeof TAIL);
+	assert_int_equal(sn_workitem_set_result(text, len, true, &b), 0);
+	assert_int_equal(b.len, len + strlen(",\"__result__\":true"));
+	assert_memory_equal(b.data, text, sizeof HEAD - 1 + pad + 1);
+	assert_string_equal(b.data + sizeof HEAD - 1 + pad, "\",\"__result__\":true},\"fei\":" FEI "}");
+	free(text);
+	sn_buf_release(&b);
+}
+
 static enum sn_workitem_kind sample_kind(const char *name)
 {
 	if (strcmp(name, "field_message_string.json") == 0)
@@ -252,7 +334,7 @@ static void samples(void **state)
 	(void)state;
 	assert_non_null(dir);
 	while ((e = readdir(dir)) != NULL) {
-		struct sn_buf b = SN_BUF(1 << 26);
+		struct sn_buf b = SN_BUF(1 << 26), with = SN_BUF(1 << 26);
 		struct sn_workitem w;
 		const char *why;
 
@@ -266,8 +348,11 @@ static void samples(void **state)
 		if (w.kind == SN_WORKITEM_WORK) {
 			assert_true(w.fei.wfid[0] != '\0' && w.fei.expid[0] != '\0');
 			assert_int_equal(sn_workitem_check_reply(w.fei_raw, b.data, b.len, &why), 0);
+			assert_int_equal(sn_workitem_set_result(b.data, b.len, true, &with), 0);
+			assert_int_equal(sn_workitem_check_reply(w.fei_raw, with.data, with.len, &why), 0);
 		}
 		sn_buf_release(&b);
+		sn_buf_release(&with);
 	}
 	(void)closedir(dir);
 }
@@ -275,9 +360,17 @@ static void samples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kinds),   cmocka_unit_test(fei_is_decoded),	cmocka_unit_test(forget),
-		cmocka_unit_test(replies), cmocka_unit_test(foreign_replies),	cmocka_unit_test(add_error),
-		cmocka_unit_test(samples), cmocka_unit_test(add_error_refuses),
+		cmocka_unit_test(kinds),
+		cmocka_unit_test(fei_is_decoded),
+		cmocka_unit_test(forget),
+		cmocka_unit_test(replies),
+		cmocka_unit_test(foreign_replies),
+		cmocka_unit_test(add_error),
+		cmocka_unit_test(samples),
+		cmocka_unit_test(add_error_refuses),
+		cmocka_unit_test(set_result),
+		cmocka_unit_test(set_result_refuses),
+		cmocka_unit_test(set_result_of_16_mb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

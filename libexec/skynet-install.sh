@@ -11,10 +11,10 @@ usage()
 	echo 'usage: skynet install [OPTIONS] CODE
        skynet install --bridge
 
-Makes a participant that runs CODE. It is then known, enabled and down: (skynet start NAME) starts it,
-now and at every boot.
+Makes a participant that runs CODE: Python (.py), a shared library (.so), or any executable. It is then known,
+enabled and down: (skynet start NAME) starts it, now and at every boot.
 
-  -n, --name NAME       its name (default: the name of CODE without .py)
+  -n, --name NAME       its name (default: the name of CODE without .py, .so or .sh)
   -q, --queue QUEUE     the AMQP queue (default: NAME)
   -r, --regexp REGEXP   the names that process definitions use for it (default: it is not registered)
   -u, --user USER       who runs the code (needed in the system home, ignored in a local one)
@@ -24,7 +24,7 @@ now and at every boot.
       --force           write an existing NAME anew; its spool and log stay
       --bridge          write the service of amqp-spool anew, nothing else
 
-Exit code: 0; 1 NAME exists; 64 usage, or a bad NAME; 77 CODE cannot be read; 78 a value is wrong.'
+Exit code: 0; 1 NAME exists; 64 usage, or a bad NAME; 77 CODE cannot be read or executed; 78 a value is wrong.'
 }
 
 name='' queue='' regexp='' user='' instances='' copy=no enable=yes force=no bridge=no code=''
@@ -77,8 +77,12 @@ check_code()
 	[ -n "$code" ] || wrong_usage 'which CODE?'
 	[ -e "$code" ] || die 1 "$code: no such file"
 	[ -f "$code" ] || die 1 "$code: not a file"
-	[ -r "$code" ] || die 77 "$code: cannot be read"
 	base=$(basename "$code")
+	case $base in
+	*.py | *.so) need=-r which=read ;;
+	*) need=-x which=executed ;;
+	esac
+	test "$need" "$code" || die 77 "$code: cannot be $which"
 	code=$(cd "$(dirname "$code")" && pwd -P)/$base
 	case $base in
 	run | finish | check | exo | log | supervise | down | config.exo | service.env | *.new | .*)
@@ -86,7 +90,7 @@ check_code()
 		;;
 	esac
 	if [ "$home_system" = yes ] && [ "$copy" = no ] && [ -n "$user" ]; then
-		chpst -u "$user" test -r "$code" 2>/dev/null || die 77 "$code: cannot be read by $user"
+		chpst -u "$user" test "$need" "$code" 2>/dev/null || die 77 "$code: cannot be $which by $user"
 	fi
 }
 
@@ -101,7 +105,10 @@ check_users()
 
 check_name()
 {
-	[ -n "$name" ] || name=${base%.py}
+	case $base in
+	*.py | *.so | *.sh) : "${name:=${base%.*}}" ;;
+	*) : "${name:=$base}" ;;
+	esac
 	valid_name "$name" ||
 		die 64 "'$name' is no name: 1 to 64 of A-Z a-z 0-9 _ . -, first a letter or digit, not amqp-spool"
 	dir=$home_sv/skynet-$name

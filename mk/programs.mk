@@ -5,7 +5,7 @@ LIBSRC   := $(wildcard lib/*/*.c)
 LIBOBJ   := $(LIBSRC:%.c=$(BUILD)/obj/%.o)
 LIB      := $(BUILD)/libskynet.a
 
-BIGPROGS := amqp-spool exo exo-python
+BIGPROGS := amqp-spool exo exo-python exo-exec
 ONEPROGS := $(basename $(notdir $(wildcard libexec/*.c spool-tools/*.c)))
 SCRIPTS  := $(basename $(notdir $(wildcard libexec/*.sh spool-tools/*.sh)))
 
@@ -15,6 +15,7 @@ PYLIBS   := $(shell pkg-config --libs python3-embed 2>/dev/null)
 LIBS_amqp-spool := -lrabbitmq -lssl -lcrypto -lcjson -lsqlite3 -linih -lev
 LIBS_exo        := -lcjson -linih -lev
 LIBS_exo-python := $(PYLIBS) -lcrypto -linih -lcjson
+LIBS_exo-exec   := -lcrypto -linih -lcjson
 LIBS_default    := -lcjson -linih -lcrypto -lsqlite3
 
 PROGS    := $(BIGPROGS:%=$(OUT)/%) $(ONEPROGS:%=$(OUT)/%)

@@ -51,7 +51,7 @@ static const struct sn_config_key KEYS[] = {
 	    "old log files kept when the disk is full"),
 	KEY(participant, queue, "queue", TEXT, 0, 0, "", "AMQP queue; unset: the participant's name"),
 	KEY(participant, regexp, "regexp", TEXT, 0, 0, "", "process writers' names for it (registration)"),
-	KEY(participant, code, "code", CODE, 1, 0, "code.py", "file in the service directory"),
+	KEY(participant, code, "code", CODE, 1, 0, "code.py", "file in the service directory: .py, .so, else an executable"),
 	KEY(participant, user, "user", TEXT, 0, 0, "", "uid that runs the code (system home)"),
 	KEY(participant, groups, "groups", TEXT, 0, 0, "", "more groups, colon separated"),
 	KEY(participant, instances, "instances", UINT, 1, 256, "1", "workers"),

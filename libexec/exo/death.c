@@ -3,32 +3,7 @@
 #include <sys/wait.h>
 
 #include "exo.h"
-
-static const char *signal_name(int sig)
-{
-	static const struct {
-		int sig;
-		const char *name;
-	} NAMES[] = {{SIGSEGV, "SIGSEGV"}, {SIGABRT, "SIGABRT"}, {SIGKILL, "SIGKILL"}, {SIGTERM, "SIGTERM"},
-		     {SIGBUS, "SIGBUS"},   {SIGFPE, "SIGFPE"},	 {SIGILL, "SIGILL"},   {SIGINT, "SIGINT"},
-		     {SIGHUP, "SIGHUP"},   {SIGPIPE, "SIGPIPE"}, {SIGALRM, "SIGALRM"}, {SIGUSR1, "SIGUSR1"},
-		     {SIGUSR2, "SIGUSR2"}, {SIGXCPU, "SIGXCPU"}, {SIGSYS, "SIGSYS"},   {SIGQUIT, "SIGQUIT"}};
-
-	for (size_t i = 0; i < SN_COUNT(NAMES); i++) {
-		if (NAMES[i].sig == sig)
-			return NAMES[i].name;
-	}
-	return "another signal";
-}
-
-static void describe(const siginfo_t *si, char *text, size_t size)
-{
-	if (si->si_code == CLD_EXITED)
-		(void)snprintf(text, size, "exited with code %d", si->si_status);
-	else
-		(void)snprintf(text, size, "killed by signal %d (%s)%s", si->si_status,
-			       signal_name(si->si_status), si->si_code == CLD_DUMPED ? ", core dumped" : "");
-}
+#include "sys/signame.h"
 
 /* docs/WORKER.md, last paragraph. Afterwards jobs[0] is the workitem it died in, if there is one. */
 static void settle(struct worker *w)
@@ -105,7 +80,7 @@ static void bury(struct worker *w, const siginfo_t *si)
 	bool had_job;
 	char how[96];
 
-	describe(si, how, sizeof how);
+	sn_describe_end(si->si_code, si->si_status, how, sizeof how);
 	(void)kill(-w->pid, SIGKILL); /* its group: not reaped yet, so the number is still its own */
 	settle(w);
 	had_job = w->job_count > 0;

@@ -36,7 +36,7 @@ struct exo {
 	struct sn_config config;
 	struct sn_env env;
 	struct sn_spool spool;
-	char *service_dir, *worker_program;
+	char *service_dir, *worker_dir;
 	int run_fd, lock_fd, spools_fd;
 
 	enum exo_phase phase;

@@ -73,17 +73,18 @@ static int open_spool(struct exo *x)
 	return 0;
 }
 
-static char *sibling(const char *program)
+/* Where the workers' programs are. */
+static char *own_dir(void)
 {
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	char *slash;
 
 	if (n < 0)
-		return sn_strdup(program);
+		return sn_strdup("."); /* no /proc: starting a worker will say so */
 	self[n] = '\0';
 	slash = strrchr(self, '/');
-	return sn_asprintf("%.*s/%s", slash != NULL ? (int)(slash - self) : 0, self, program);
+	return sn_strndup(self, slash != NULL ? (size_t)(slash - self) : 0);
 }
 
 int exo_start(struct exo *x)
@@ -102,7 +103,7 @@ int exo_start(struct exo *x)
 	if (r != 0)
 		return r;
 	x->service_dir = sn_asprintf("%s/skynet-%s", x->home.sv, x->name);
-	x->worker_program = sibling("exo-python"); /* later: another one, by the code's kind */
+	x->worker_dir = own_dir();
 	room_start(x);
 	strays_start(x);
 	exo_signals_start(x);
@@ -151,7 +152,7 @@ void exo_end(struct exo *x, int code)
 	sn_spool_release(&x->spool);
 	sn_home_release(&x->home);
 	free(x->service_dir);
-	free(x->worker_program);
+	free(x->worker_dir);
 	close_fd(x->run_fd);
 	close_fd(x->spools_fd);
 	close_fd(x->inotify);

@@ -1,5 +1,6 @@
 /* Between fork and exec: what docs/WORKER.md says a worker starts with. */
 #include <fcntl.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -67,9 +68,25 @@ static int set_environment(const struct worker *w)
 	return 0;
 }
 
+/* The worker for this kind of code; docs/WORKER.md has the same table. */
+static const char *worker_for(const char *code)
+{
+	static const struct {
+		const char *end, *program;
+	} KINDS[] = {{".py", "exo-python"}, {".so", "exo-so"}, {"", "exo-exec"}};
+	const size_t len = strlen(code);
+	size_t i = 0;
+
+	while (strlen(KINDS[i].end) > len || strcmp(code + len - strlen(KINDS[i].end), KINDS[i].end) != 0)
+		i++;
+	return KINDS[i].program;
+}
+
 static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fds, pid_t parent)
 {
 	const struct exo *x = w->x;
+	const char *program = worker_for(x->config.participant.code);
+	char path[PATH_MAX];
 
 	sn_log_set_sink(NULL);
 	(void)setpgid(0, 0); /* the first in its group: cannot fail */
@@ -83,8 +100,9 @@ static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fd
 		die(x->service_dir);
 	if (set_environment(w) < 0)
 		die("environment");
-	(void)execl(x->worker_program, "exo-python", "--home", x->home.root, x->name, (char *)NULL);
-	die(x->worker_program);
+	(void)snprintf(path, sizeof path, "%s/%s", x->worker_dir, program); /* as long as our own */
+	(void)execl(path, program, "--home", x->home.root, x->name, (char *)NULL);
+	die(path);
 }
 
 pid_t spawn(const struct worker *w, const struct spawn_fds *fds)

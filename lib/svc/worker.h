@@ -1,0 +1,105 @@
+/* The worker's side of docs/WORKER.md: what every program that exo starts as a worker has in common.
+ *
+ *	static const struct sn_worker_class CLASS = {.program = "exo-x", .load = load, .run = run, …};
+ *	struct sn_worker w;
+ *	return sn_worker_main(&w, &CLASS, argc, argv);
+ *
+ * Two threads: the caller's runs the work, the watch thread reads the control socket and ends the process when exo is
+ * gone. claim.2, result.1 and result.2 are done here. */
+#ifndef SN_SVC_WORKER_H
+#define SN_SVC_WORKER_H
+
+#include <pthread.h>
+
+#include "base/buf.h"
+#include "data/result.h"
+#include "data/workitem.h"
+#include "spool/spool.h"
+#include "svc/home.h"
+
+enum {
+	SN_WORKER_WORK = 3, /* descriptors */
+	SN_WORKER_CONTROL = 4,
+	SN_WORKER_SLOT1 = 5,
+	SN_WORKER_LOCK = 6,
+	SN_WORKER_FIRST_OWN = 16,
+	SN_WORKER_PACKET = 4097,
+	SN_WORKER_SLOTS = 8, /* exo: WORKER_JOBS */
+	SN_WORKER_WHY = 1024,
+};
+
+struct sn_worker;
+
+/* What exo says on the control socket; arg is what stands behind the word. Called on the watch thread. */
+struct sn_worker_verb {
+	const char *word; /* NULL ends the table */
+	void (*handle)(struct sn_worker *w, const char *arg);
+};
+
+struct sn_answer { /* to one workitem */
+	enum sn_outcome outcome;
+	enum sn_send send;
+	const void *body; /* stays until the next run, or until release */
+	size_t len;
+	bool dirty; /* something holds on to the output, though it is no child of ours */
+};
+
+struct sn_worker_class {
+	const char *program;
+	/* Before the first workitem. 0, or -1 and a reason: `fatal`. The watch thread runs already. */
+	int (*load)(struct sn_worker *w, char *ret_why, size_t size);
+	/* Works on w->job. Has an answer, or does not return. */
+	void (*run)(struct sn_worker *w, struct sn_answer *ret);
+	void (*release)(struct sn_worker *w,
+			struct sn_answer *a); /* NULL: nothing to do. After it was stored */
+	void (*end)(struct sn_worker *w);     /* NULL, or: told to quit, all work is done */
+	const struct sn_worker_verb *verbs;   /* beside `quit`, which is handled here */
+};
+
+struct sn_worker {
+	const struct sn_worker_class *class;
+	const char *name; /* the participant's */
+	struct sn_home home;
+	struct sn_config config;
+	struct sn_spool spool;
+	int slots
+		[SN_WORKER_SLOTS]; /* writing ends of the output pipes; -1: the first workitem for it brings one */
+	bool shared; /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
+	bool forked; /* this is a child of the worker, by the participant's fork */
+	struct {     /* the workitem at hand; the main thread's */
+		char leaf[SN_ATTEMPT_SIZE], name[SN_NAME_SIZE];
+		unsigned attempt;
+		int fd; /* its file in cur/, open for reading, at its start */
+		struct sn_buf body;
+		struct sn_workitem item; /* of sn_worker_look() */
+	} job;
+	struct sn_buf reply;  /* sn_worker_reply, sn_worker_error */
+	pthread_mutex_t lock; /* for what the class shares between the threads */
+	pthread_cond_t changed;
+	bool quit;
+};
+
+/* Everything up to the end of the process: argument check, load, `ready`, one workitem after the other. Returns the
+ * exit code of a start that failed; else it does not return. */
+int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int argc, char **argv) SN_CHECK;
+/* Sends a packet to exo; ends the process if that is gone. */
+void sn_worker_tell(const char *fmt, ...) SN_PRINTF(1, 2);
+/* The path of the participant's code; the caller's. */
+char *sn_worker_code(const struct sn_worker *w) SN_CHECK;
+/* worker_work.c: false when there is no more. */
+bool sn_worker_next(struct sn_worker *w) SN_CHECK;
+/* worker_watch.c: starts the watch thread. 0 or -errno. */
+int sn_worker_watch(struct sn_worker *w) SN_CHECK;
+/* A detached thread with a small stack and all signals blocked: those are for the main thread. 0 or -errno. */
+int sn_worker_thread(void *(*f)(void *), void *arg) SN_CHECK;
+
+/* worker_reply.c: for code that gets bytes and gives bytes and a verdict (docs/WORKER.md). sn_worker_look() comes
+ * first: it fills in job.item. */
+void sn_worker_look(struct sn_worker *w);
+/* `json` may be empty: the workitem unchanged. What is no reply to it becomes an error reply that says why. */
+void sn_worker_reply(struct sn_worker *w, const char *json, size_t len, bool result, struct sn_answer *ret);
+/* The workitem as it came, with an error. text is cut into lines; the last of them are the trace. */
+void sn_worker_error(struct sn_worker *w, const char *message, const char *text, size_t len,
+		     struct sn_answer *ret);
+
+#endif

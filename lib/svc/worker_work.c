@@ -1,0 +1,167 @@
+/* One workitem: claim.2, result.1, result.2. */
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/fail.h"
+#include "base/log.h"
+#include "data/digest.h"
+#include "spool/result.h"
+#include "svc/worker.h"
+#include "sys/dir.h"
+#include "sys/fd.h"
+
+enum { KEEP_BYTES = 256 << 10, REPLY_EXTRA_BYTES = 64 << 10 };
+
+/* "work NAME,aN SLOT" */
+static int parse(struct sn_worker *w, char *text, unsigned *ret_slot)
+{
+	char *leaf, *slot, *rest = text;
+
+	if (strncmp(strsep(&rest, " "), "work", 5) != 0)
+		return -EPROTO;
+	leaf = rest != NULL ? strsep(&rest, " ") : NULL;
+	slot = rest;
+	if (leaf == NULL || slot == NULL || slot[0] < '0' || slot[0] >= '0' + SN_WORKER_SLOTS ||
+	    slot[1] != '\0')
+		return -EPROTO;
+	if (sn_attempt_parse(leaf, w->job.name, &w->job.attempt) < 0)
+		return -EPROTO;
+	memcpy(w->job.leaf, leaf, strlen(leaf) + 1); /* parsed: it fits */
+	*ret_slot = (unsigned)(slot[0] - '0');
+	return 0;
+}
+
+/* Output goes to the workitem's pipe from here on. */
+static int redirect(struct sn_worker *w, unsigned number, int fresh)
+{
+	int *slot = &w->slots[number];
+
+	if (fresh >= 0 && *slot < 0)
+		*slot = fcntl(fresh, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN);
+	else if (fresh >= 0 && dup3(fresh, *slot, O_CLOEXEC) < 0)
+		return -errno;
+	if (dup2(*slot, STDOUT_FILENO) < 0 || dup2(*slot, STDERR_FILENO) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Does anything that the workitem started live on? As long as orphans come to us, ECHILD is a proof that nothing does. */
+static const char *left_behind(struct sn_worker *w, bool dirty)
+{
+	siginfo_t si;
+
+	if (!dirty && !w->shared && waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0 &&
+	    errno == ECHILD)
+		return "clean";
+	if (!w->shared && prctl(PR_SET_CHILD_SUBREAPER, 0) == 0)
+		w->shared = true; /* exo reaps what the participant abandons from now on */
+	return "dirty";
+}
+
+static int read_body(struct sn_worker *w)
+{
+	int r = SN_FAIL("claim.2");
+
+	if (r < 0)
+		return r;
+	w->job.fd = openat(w->spool.cur, w->job.leaf, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (w->job.fd < 0)
+		return -errno;
+	r = sn_fd_read_all(w->job.fd, &w->job.body);
+	if (r == 0 && sn_digest_short(w->job.body.data, w->job.body.len) != sn_name_digest(w->job.name))
+		r = -EBADMSG;
+	if (r == 0 && lseek(w->job.fd, 0, SEEK_SET) < 0)
+		r = -errno;
+	return r;
+}
+
+static int write_result(struct sn_worker *w, const struct sn_answer *a, int64_t started_us)
+{
+	struct sn_result res = {.outcome = a->outcome,
+				.send = a->send,
+				.attempt = w->job.attempt,
+				.started_us = started_us,
+				.finished_us = sn_clock_real_us()};
+
+	sn_digest_hex(a->body, a->len, res.sha256);
+	return sn_result_write(&w->spool, w->job.leaf, &res, a->body, a->len,
+			       w->config.participant.sync_results);
+}
+
+static void do_work(struct sn_worker *w)
+{
+	int64_t started_us = sn_clock_real_us();
+	struct sn_answer a = {0};
+	int r;
+
+	w->class->run(w, &a);
+	if (w->forked)
+		_exit(0); /* a fork of the participant's came out of its code */
+	r = write_result(w, &a, started_us);
+	if (r < 0)
+		sn_worker_tell("nospace %s %d %zu %s", w->job.leaf, -r, a.len, left_behind(w, a.dirty));
+	else
+		sn_worker_tell("done %s %s %s", w->job.leaf, sn_outcome_name(a.outcome),
+			       left_behind(w, a.dirty));
+	if (w->class->release != NULL)
+		w->class->release(w, &a);
+}
+
+static void begin(struct sn_worker *w)
+{
+	int r = read_body(w);
+
+	if (r == 0) {
+		do_work(w);
+	} else if (r == -ENOENT) {
+		sn_worker_tell("gone %s %s", w->job.leaf, left_behind(w, false));
+	} else if (r == -EBADMSG || r == -E2BIG) {
+		(void)unlinkat(w->spool.cur, w->job.leaf,
+			       0); /* the bridge links it in again, or finds it damaged */
+		sn_worker_tell("damaged %s %s", w->job.leaf, left_behind(w, false));
+	} else {
+		sn_err("cannot read %s: %s", w->job.leaf, strerror(-r));
+		_exit(1); /* counts as an attempt */
+	}
+}
+
+/* Most workitems are small: their buffers are kept. */
+static void reset(struct sn_buf *b)
+{
+	if (b->cap > KEEP_BYTES)
+		sn_buf_release(b);
+	else
+		sn_buf_reset(b);
+}
+
+bool sn_worker_next(struct sn_worker *w)
+{
+	char text[SN_WORKER_PACKET];
+	unsigned slot;
+	int fresh = -1, r;
+	ssize_t n = sn_fd_recv(SN_WORKER_WORK, text, sizeof text, &fresh, 0);
+
+	if (n <= 0)
+		return false;
+	r = parse(w, text, &slot);
+	if (r == 0)
+		r = redirect(w, slot, fresh);
+	if (fresh >= 0)
+		(void)close(fresh);
+	if (r < 0) {
+		sn_err("worker: cannot do \"%s\": %s", text, strerror(-r));
+		_exit(1);
+	}
+	w->job.body.max_bytes = w->config.participant.max_size_bytes + 1;
+	w->reply.max_bytes = 2 * w->config.participant.max_size_bytes + REPLY_EXTRA_BYTES;
+	begin(w);
+	if (w->job.fd >= 0)
+		(void)close(w->job.fd);
+	w->job.fd = -1;
+	reset(&w->job.body);
+	reset(&w->reply);
+	return true;
+}

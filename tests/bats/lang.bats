@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# Participants that are no Python: exo with exo-exec and exo-so, on real files.
+# shellcheck disable=SC1091,SC2030,SC2031,SC2154
+
+setup()
+{
+	. "$BATS_TEST_DIRNAME/../lib/exo.sh"
+	exo_setup
+	rm "$H/sv/skynet-P1/code.py"
+	P=$H/sv/skynet-P1/code
+}
+
+teardown() { exo_teardown; }
+
+conf() { printf '%s\n' "$@" >>"$CONF"; }
+
+# program [LINE…]: the participant is this shell script (or standard input).
+program()
+{
+	conf 'code = code'
+	if [ $# -eq 0 ]; then cat; else printf '%s\n' '#!/bin/sh' "$@"; fi >"$P"
+	chmod 755 "$P"
+}
+
+trace() { field "$1" '["error"]["trace"]'; }
+message() { field "$1" '["error"]["message"]'; }
+
+# --- executables ---
+
+@test "an executable: workitem on stdin, exit code and stdout are the reply, stderr the log" {
+	program 'sed "s/\"x\":1/\"x\":2/"' 'echo "to the log" >&2'
+	start_ready
+	n=$(put x=1 wfid=20261122-aaa)
+	wait_until 10 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	[ "$(header "$n" send)" = reply ]
+	[ "$(header "$n" sha256)" = "$(body "$n" | sha256sum | cut -d' ' -f1)" ]
+	[ "$(field "$n" '["fields"]["x"]')" = 2 ]
+	[ "$(field "$n" '["fields"]["__result__"]')" = True ]
+	[ -e "$W/cur/$n,a1" ]
+	wait_until 5 logged '^\[20261122-aaa 0_0_0\] to the log$'
+	stop_exo
+	[ "$code" -eq 0 ]
+}
+
+@test "no output: the bytes of the workitem, with the result; exit 1 is false" {
+	program 'exit 1'
+	start_ready
+	n=$(put 'x={"big":12345678901234567890,"u":"\u00e9"}')
+	wait_until 10 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	sed 's/,"__result__":false//' "$W/result/new/$n" | sed '1,/^$/d' | cmp - "$W/cur/$n,a1"
+	body "$n" | grep -q '"__result__":false}'
+}
+
+@test "other exit codes and signals are error replies with the last lines of stderr" {
+	program 'case $(cat) in *kill*) kill -SEGV $$ ;; esac' \
+		'i=0; while [ $i -lt 40 ]; do i=$((i+1)); echo "line $i" >&2; done; printf "the \"last\" one" >&2; exit 7'
+	start_ready
+	a=$(put n=1)
+	b=$(put do=kill)
+	wait_until 10 has_result "$b"
+	[ "$(header "$a" outcome)" = error ]
+	[ "$(message "$a")" = 'code exited with code 7: the "last" one' ]
+	[ "$(field "$a" '["error"]["class"]')" = RuntimeError ]
+	[ "$(field "$a" '["error"]["trace"][0]')" = 'line 22' ]
+	[ "$(field "$a" '["error"]["trace"][19]')" = 'the "last" one' ]
+	[ "$(field "$a" '["fields"]["n"]')" = 1 ]
+	[[ $(message "$b") == 'code killed by signal 11 (SIGSEGV)'* ]]
+	[ "$(status restarts)" = 0 ]
+	[ "$(header "$b" attempt)" = 1 ]
+}
+
+@test "what is no reply to the workitem is an error reply that says why" {
+	program 'case $(cat) in' \
+		'*junk*) echo nonsense ;;' \
+		'*other*) echo "{\"fei\":{\"wfid\":\"x\"},\"fields\":{}}" ;;' \
+		'*array*) echo "[]" ;;' \
+		'*own*) sed "s/^{/{\"error\":\"mine\",/" "$SKYNET_WORKITEM_FILE" ;;' \
+		'*blank*) printf " \n\n" ;; esac'
+	start_ready
+	a=$(put do=junk) b=$(put do=other) c=$(put do=array) d=$(put do=own) e=$(put do=blank)
+	wait_until 10 has_result "$e"
+	[ "$(message "$a")" = 'the reply is not a JSON object' ]
+	[ "$(message "$b")" = 'the reply has another fei' ]
+	[ "$(message "$c")" = 'the reply is not a JSON object' ]
+	[[ $(message "$d") == *'`error` of its own'* ]]
+	[ "$(header "$e" outcome)" = ok ]
+}
+
+@test "the environment says which workitem it is" {
+	program 'cat >/dev/null' 'cmp -s "$SKYNET_WORKITEM_FILE" "$PWD/../../spool/P1/open/$SKYNET_WORKITEM" || exit 9' \
+		'echo "$SKYNET_WFID $SKYNET_EXPID $SKYNET_PARTICIPANT $SKYNET_WORKITEM $SKYNET_ATTEMPT $SKYNET_HOME $MORE" >&2'
+	echo 'MORE=from a file' >>"$H/etc/P1.env"
+	start_ready
+	n=$(put wfid=20261122-bbb)
+	wait_until 10 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	wait_until 5 logged "\\] 20261122-bbb 0_0_0 P1 $n 1 $H from a file\$"
+}
+
+@test "forget: nothing is sent" {
+	program 'exit 0'
+	start_ready
+	n=$(put 'params={"forget":true}')
+	wait_until 10 has_result "$n"
+	[ "$(header "$n" send)" = nothing ]
+}
+
+@test "16 MB in and out, whether stdin is read first, late or never" {
+	program 'case $SKYNET_WFID in' '*cat) exec cat ;;' '*late) head -c 3000000 "$SKYNET_WORKITEM_FILE"; exec tail -c +3000001 ;;' \
+		'*never) exit 0 ;; esac'
+	start_ready
+	dd if=/dev/zero bs=1M count=16 status=none | tr '\0' x >"$S/pad"
+	for w in cat late never; do
+		n=$(LIB=$LIB H=$H /usr/bin/python3 -c '
+import os, sys
+sys.path.insert(0, os.environ["LIB"])
+import mkwi
+print(mkwi.store(os.environ["H"], "P1", {"pad": open(sys.argv[2]).read()}, sys.argv[1]))' "$w" "$S/pad")
+		wait_until 60 has_result "$n"
+		[ "$(header "$n" outcome)" = ok ]
+		body "$n" | sed 's/,"__result__":true//' | cmp - "$W/cur/$n,a1"
+	done
+}
+
+@test "more output than max_size is an error reply, and does not stop the next one" {
+	program 'case $(cat) in *flood*) exec cat /dev/zero ;; esac'
+	conf 'max_size = 100000'
+	start_ready
+	a=$(put do=flood)
+	b=$(put n=2)
+	wait_until 20 has_result "$b"
+	[ "$(header "$a" outcome)" = error ]
+	[ "$(message "$a")" = 'the reply is larger than max_size' ]
+	[ "$(header "$b" outcome)" = ok ]
+}
+
+@test "a daemon that keeps stdout and stderr holds nothing up; what it prints is tagged with its workitem" {
+	program 'case $(cat) in *daemon*)' \
+		'(echo $$ >'"$S"'/daemon.1; while [ ! -e '"$S"'/go ]; do sleep 0.05; done; echo late out; echo late err >&2) & ;; esac' \
+		'sed "s/\"n\":1/\"n\":7/" "$SKYNET_WORKITEM_FILE"'
+	start_ready
+	a=$(put do=daemon n=1 wfid=20261122-aaa)
+	b=$(put n=2 wfid=20261122-bbb)
+	wait_until 10 has_result "$b"
+	[ "$(field "$a" '["fields"]["n"]')" = 7 ]
+	[ "$(header "$b" outcome)" = ok ]
+	: >"$S/go"
+	wait_until 10 logged '^\[20261122-aaa 0_0_0\] late out$'
+	wait_until 10 logged '^\[20261122-aaa 0_0_0\] late err$'
+	c=$(put n=3)
+	wait_until 10 has_result "$c"
+	stop_exo
+	[ "$code" -eq 0 ]
+}
+
+@test "what the program started dies with its worker, and the workitem is run again" {
+	program 'cat >/dev/null; [ "$SKYNET_ATTEMPT" = 1 ] || exit 0' 'sleep 1000 & echo $! >'"$S"'/child; echo $$ >'"$S"'/self; wait'
+	start_ready
+	n=$(put n=1)
+	wait_until 10 [ -s "$S/self" ]
+	kill -KILL "$(pgrep -P "$exo" -f exo-exec)"
+	wait_until 10 gone "$(cat "$S/self")"
+	wait_until 10 gone "$(cat "$S/child")"
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" attempt)" = 2 ]
+	[ "$(header "$n" outcome)" = ok ]
+}
+
+@test "a program dies with exo" {
+	program 'cat >/dev/null; echo $$ >'"$S"'/self; exec sleep 1000'
+	start_ready
+	put n=1
+	wait_until 10 [ -s "$S/self" ]
+	kill -KILL "$exo"
+	wait_until 10 gone "$(cat "$S/self")"
+}
+
+@test "not executable, or not there: back-off with the reason, the workitem waits" {
+	program 'exit 0'
+	chmod 644 "$P"
+	start_exo
+	n=$(put n=1)
+	wait_until 10 state_is backoff
+	[[ $(status reason) == *"$P cannot be executed: Permission denied"* ]]
+	chmod 755 "$P"
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" attempt)" = 1 ]
+}
+
+@test "an interpreter that does not exist costs attempts, then it is an error reply" {
+	printf '#!/does/not/exist\n' >"$P"
+	chmod 755 "$P"
+	conf 'code = code' 'max_attempts = 2'
+	start_ready
+	n=$(put n=1)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	field "$n" '["error"]["trace"]' | grep -q 'cannot be started: No such file'
+}
+
+@test "TERM: a program that ends within grace answers; one that does not is resumed" {
+	program 'cat >/dev/null' ': >'"$S"'/began; [ "$SKYNET_ATTEMPT" = 2 ] || while [ ! -e '"$S"'/go ]; do sleep 0.05; done'
+	conf 'grace = 2'
+	start_ready
+	n=$(put n=1)
+	wait_until 10 [ -e "$S/began" ]
+	stop_exo
+	[ "$code" -eq 0 ]
+	[ -e "$W/cur/$n,a1" ]
+	start_ready
+	wait_until 10 has_result "$n"
+	[ "$(header "$n" attempt)" = 2 ]
+}
+
+@test "instances work side by side" {
+	program 'cat >/dev/null; echo $$ >>'"$S"'/pids; while [ "$(wc -l <'"$S"'/pids)" -lt 3 ]; do sleep 0.05; done'
+	conf 'instances = 3'
+	start_ready 3
+	a=$(put n=1) b=$(put n=2) c=$(put n=3)
+	wait_until 20 results 3
+	has_result "$a"
+	has_result "$b"
+	has_result "$c"
+}
+
+# --- install ---
+
+@test "install takes what can be executed, and nothing else" {
+	export SKYNET_LIBEXEC=$BUILD/libexec/skynet SKYNET_HOME=$BATS_TEST_TMPDIR/i
+	"$ROOT/bin/skynet" local init "$SKYNET_HOME" >/dev/null
+	printf '#!/bin/sh\nexit 1\n' >"$S/no.sh"
+	run "$ROOT/bin/skynet" install "$S/no.sh"
+	[ "$status" -eq 77 ]
+	[[ $output == *'cannot be executed'* ]]
+	[ ! -e "$SKYNET_HOME/sv/skynet-no" ]
+	chmod 755 "$S/no.sh"
+	"$ROOT/bin/skynet" install --copy "$S/no.sh"
+	[ -x "$SKYNET_HOME/sv/skynet-no/no.sh" ]
+	grep -qx 'code = no.sh' "$SKYNET_HOME/sv/skynet-no/config.exo"
+}

@@ -2,8 +2,13 @@
 
 #include <math.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/utf8.h"
+
+enum { BLOCK = 16 }; /* bytes looked at together */
 
 struct scan {
 	const char *p, *end;
@@ -42,23 +47,41 @@ static const unsigned char PLAIN[256] = {
 	[0x5d ... 0x7f] = 1,
 };
 
-/* Eight bytes at a time while all of them are plain ASCII: none is '"', '\\', below 0x20 or above 0x7f. */
+#ifdef __SSE2__
+/* To the first of sixteen bytes that is not plain ASCII ('"', '\\', below 0x20, above 0x7f), or behind all of them. */
+static size_t plain_block(const char *p)
+{
+	const __m128i v = _mm_loadu_si128((const void *)p);
+	/* As signed bytes what is above 0x7f is below 0x20, too. */
+	const __m128i odd = _mm_or_si128(
+		_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)),
+		_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
+	const unsigned mask = (unsigned)_mm_movemask_epi8(odd);
+
+	return mask == 0 ? BLOCK : (size_t)__builtin_ctz(mask);
+}
+#else
+static size_t plain_block(const char *p)
+{
+	size_t n = 0;
+
+	while (n < BLOCK && PLAIN[(unsigned char)p[n]])
+		n++;
+	return n;
+}
+#endif
+
 static void skip_plain(struct scan *s)
 {
-	const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
+	while (s->end - s->p >= BLOCK) {
+		size_t n = plain_block(s->p);
 
-	while (s->end - s->p >= 8) {
-		uint64_t v, quote, slash;
-
-		memcpy(&v, s->p, 8);
-		quote = v ^ (ones * '"');
-		slash = v ^ (ones * '\\');
-		/* The top bit of a byte is set where that byte was 0 before the subtraction (or borrowed: then a
-		 * lower one was, and the loop below looks at each). */
-		if (((v | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & high) != 0)
+		s->p += n;
+		if (n < BLOCK)
 			return;
-		s->p += 8;
 	}
+	while (s->p < s->end && PLAIN[(unsigned char)*s->p])
+		s->p++;
 }
 
 static bool skip_string(struct scan *s)
@@ -67,14 +90,13 @@ static bool skip_string(struct scan *s)
 		return false;
 	s->p++;
 	while (s->p < s->end) {
-		unsigned char c = (unsigned char)*s->p;
+		unsigned char c;
 		size_t n;
 
-		if (PLAIN[c]) {
-			s->p++;
-			skip_plain(s);
-			continue;
-		}
+		skip_plain(s);
+		if (s->p >= s->end)
+			return false;
+		c = (unsigned char)*s->p;
 		if (c == '"') {
 			s->p++;
 			return true;

@@ -61,16 +61,18 @@ static bool is_truthy(struct sn_span v)
 	}
 }
 
+static bool has(struct sn_span v, const char *word)
+{
+	return memmem(v.data, v.len, word, strlen(word)) != NULL;
+}
+
 /* The key "forget" may be written with escapes, though no engine does. */
 static bool may_forget(struct sn_span fields)
 {
-	static const char *const TRACES[] = {"forget", "\\u006", "\\u007"};
-
-	for (size_t i = 0; i < SN_COUNT(TRACES); i++) {
-		if (memmem(fields.data, fields.len, TRACES[i], strlen(TRACES[i])) != NULL)
-			return true;
-	}
-	return false;
+	if (has(fields, "forget"))
+		return true;
+	return memchr(fields.data, '\\', fields.len) != NULL &&
+	       (has(fields, "\\u006") || has(fields, "\\u007"));
 }
 
 static bool wants_forget(struct sn_span fields)

@@ -1,6 +1,7 @@
 #include "spool/result.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
 #include "base/fail.h"
@@ -12,6 +13,7 @@ static int create(int dir, const char *leaf)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	int fd = openat(dir, leaf, flags, 0644);
+	struct stat st;
 
 	if (fd < 0 && errno == EEXIST) {
 		if (unlinkat(dir, leaf, 0) < 0)
@@ -20,9 +22,10 @@ static int create(int dir, const char *leaf)
 	}
 	if (fd < 0)
 		return -errno;
-	(void)fchmod(
-		fd,
-		0644); /* user code may have set a umask with which the bridge could not read it; ours: cannot fail */
+	/* User code may have set a umask with which the bridge could not read it. Ours: cannot fail. Asking is
+	 * cheaper than setting what is already so. */
+	if (fstat(fd, &st) == 0 && (st.st_mode & 0777) != 0644)
+		(void)fchmod(fd, 0644);
 	return fd;
 }
 

@@ -114,6 +114,29 @@ static void bad(void **state)
 	}
 }
 
+/* Strings are looked at in blocks: every byte, at every place of a block, with what is left of the text from nothing to
+ * more than a block. */
+static void every_byte_everywhere(void **state)
+{
+	(void)state;
+	for (size_t len = 1; len <= 40; len++) {
+		for (size_t at = 0; at < len; at++) {
+			for (unsigned c = 0; c < 256; c++) {
+				char text[64] = "{\"a\":\"";
+				const bool fine = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+
+				memset(text + 6, 'x', len);
+				text[6 + at] = (char)c;
+				memcpy(text + 6 + len, "\"}", 2);
+				if (c == '\\' && at + 1 < len)
+					text[6 + at + 1] = 'n';
+				assert_int_equal(check(text, len + 8) == 0,
+						 fine || (c == '\\' && at + 1 < len));
+			}
+		}
+	}
+}
+
 static void nul_bytes(void **state)
 {
 	(void)state;
@@ -262,9 +285,16 @@ static void samples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good),	 cmocka_unit_test(bad),		 cmocka_unit_test(nul_bytes),
-		cmocka_unit_test(depth), cmocka_unit_test(long_numbers), cmocka_unit_test(not_objects),
-		cmocka_unit_test(spans), cmocka_unit_test(escaped_keys), cmocka_unit_test(samples),
+		cmocka_unit_test(every_byte_everywhere),
+		cmocka_unit_test(good),
+		cmocka_unit_test(bad),
+		cmocka_unit_test(nul_bytes),
+		cmocka_unit_test(depth),
+		cmocka_unit_test(long_numbers),
+		cmocka_unit_test(not_objects),
+		cmocka_unit_test(spans),
+		cmocka_unit_test(escaped_keys),
+		cmocka_unit_test(samples),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

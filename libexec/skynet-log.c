@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "svc/cli.h"
 #include "svc/logfile.h"
+#include "svc/pretty.h"
 #include "svc/service.h"
 #include "sys/dir.h"
 
@@ -84,13 +85,25 @@ static char *format_json(const struct source *s)
 	return r == 0 ? b.data : sn_strdup("{}"); /* no ceiling is near */
 }
 
+/* exo escapes what a terminal would obey; but exo is the participant's. */
+static char *escaped(char *owned)
+{
+	struct sn_buf b = SN_BUF(SIZE_MAX / 4);
+	int r = sn_pretty_line(owned, strlen(owned), &b);
+
+	if (r < 0)
+		return owned; /* no ceiling is near */
+	free(owned);
+	return b.data;
+}
+
 static char *format(const struct show *show, const struct source *s)
 {
 	if (show->json)
 		return format_json(s);
 	if (show->count == 1)
-		return sn_asprintf("%s %s", s->log.time, s->log.text);
-	return sn_asprintf("%s %s: %s", s->log.time, s->name, s->log.text);
+		return escaped(sn_asprintf("%s %s", s->log.time, s->log.text));
+	return escaped(sn_asprintf("%s %s: %s", s->log.time, s->name, s->log.text));
 }
 
 static void emit(struct show *show, const struct source *s)

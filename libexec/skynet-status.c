@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "svc/cli.h"
+#include "svc/control.h"
 #include "svc/service.h"
 #include "sys/dir.h"
 
@@ -18,8 +19,8 @@ static const struct sn_option OPTIONS[] = {
 static const struct sn_command COMMAND = {
 	"skynet status", "[--json] [--no-header] [NAME…]",
 	"Shows the bridge (amqp-spool) and all participants, or those named.\n\n"
-	"STATE   starting, ready, backoff, stopping, down, config-error; of the bridge: connected,\n"
-	"        connecting, brokerless, blocked\n"
+	"STATE   starting, ready, backoff, stopping, down, config-error, hung (its exo lives, but has not\n"
+	"        answered within a second); of the bridge: connected, connecting, brokerless, blocked\n"
 	"WANT    up, down, or - (not enabled)\n"
 	"UPTIME  of the process, or how long it has been in this state\n"
 	"NEW CUR FAILED  workitems that wait, are worked on, need a person (-: not permitted to look)\n\n"
@@ -197,47 +198,76 @@ static void print_json(const struct show *show, const char *name, const struct s
 	putchar('}');
 }
 
-/* 0 or an exit code. */
-static int show_one(struct show *show, const char *name)
+/* Asks every exo that claims to run, all at once. The state file of one that is stopped or stuck looks as well as ever. One
+ * without a socket is older than this, or starting. */
+static void find_hung(const struct show *show, char *const *names, struct sn_service *services, size_t count)
 {
-	struct sn_service s;
-	struct counts n;
+	struct sn_control *list = sn_calloc(count + 1, sizeof *list);
 
-	if (sn_service_look(&show->cli.home, name, &s) == -ENOENT) {
-		sn_service_release(&s);
-		return sn_command_fail(&COMMAND, SN_EXIT_UNKNOWN, "%s: no such participant", name);
+	for (size_t i = 0; i < count; i++) {
+		if (!services[i].running || services[i].pid <= 0 || strcmp(names[i], SN_BRIDGE_NAME) == 0 ||
+		    sn_control_open(&show->cli.home, names[i], "status wait=0", &list[i]) < 0)
+			list[i] = (struct sn_control){.fd = -1, .path = -1, .end = SN_CONTROL_ENDED};
 	}
-	n = count(&show->cli.home, name);
-	if (show->json)
-		print_json(show, name, &s, n);
-	else
-		print_line(show, name, &s, n);
-	show->shown++;
-	/* finish takes down what has a wrong configuration: nobody wanted that */
-	if (!s.ready && (show->named || s.failed || strcmp(s.want, "up") == 0))
-		show->not_running++;
-	sn_service_release(&s);
-	return 0;
+	sn_control_run(list, count, sn_clock_mono_ns() + SN_CONTROL_ALIVE_MS * 1000000LL, NULL, NULL);
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].end == SN_CONTROL_SILENT) {
+			services[i].state = "hung";
+			services[i].ready = false;
+			services[i].failed = true;
+		}
+		sn_control_close(&list[i]);
+	}
+	free(list);
 }
 
+static void show_one(struct show *show, const char *name, const struct sn_service *s)
+{
+	struct counts n = count(&show->cli.home, name);
+
+	if (show->json)
+		print_json(show, name, s, n);
+	else
+		print_line(show, name, s, n);
+	show->shown++;
+	/* finish takes down what has a wrong configuration: nobody wanted that */
+	if (!s->ready && (show->named || s->failed || strcmp(s->want, "up") == 0))
+		show->not_running++;
+}
+
+/* 0 or an exit code. */
 static int show_names(struct show *show, char *const *names)
 {
-	int code = 0, r;
+	struct sn_service *services;
+	size_t count = 0;
+	int code = 0;
 
-	for (; *names != NULL; names++) {
-		r = show_one(show, *names);
-		code = r != 0 ? r : code;
+	while (names[count] != NULL)
+		count++;
+	services = sn_calloc(count + 1, sizeof *services);
+	for (size_t i = 0; i < count; i++) {
+		if (sn_service_look(&show->cli.home, names[i], &services[i]) == -ENOENT)
+			code = sn_command_fail(&COMMAND, SN_EXIT_UNKNOWN, "%s: no such participant",
+					       names[i]);
 	}
+	find_hung(show, names, services, count);
+	for (size_t i = 0; i < count; i++) {
+		if (sn_service_exists(&show->cli.home, names[i]))
+			show_one(show, names[i], &services[i]);
+		sn_service_release(&services[i]);
+	}
+	free(services);
 	return code;
 }
 
 static int show_all(struct show *show)
 {
+	char name[] = SN_BRIDGE_NAME, *const bridge[] = {name, NULL};
 	char **names = sn_cli_participants(&show->cli);
 	int code = 0, r;
 
 	if (sn_service_exists(&show->cli.home, SN_BRIDGE_NAME))
-		code = show_one(show, SN_BRIDGE_NAME);
+		code = show_names(show, bridge);
 	r = show_names(show, names);
 	sn_home_files_free(names);
 	return r != 0 ? r : code;

@@ -355,3 +355,21 @@ int sn_json_object(const char *text, size_t len, const char *const *keys, struct
 		return -EBADMSG;
 	return object ? 0 : -ENOTSUP;
 }
+
+bool sn_json_next(struct sn_span array, struct sn_span *element)
+{
+	struct scan s = {.p = array.data, .end = array.data + array.len};
+
+	if (array.data == NULL || array.len == 0 || array.data[0] != '[')
+		return false;
+	s.p = element->data == NULL ? array.data + 1 : element->data + element->len;
+	skip_space(&s);
+	if (element->data != NULL && s.p < s.end && *s.p == ',')
+		s.p++;
+	skip_space(&s);
+	element->data = s.p;
+	if (s.p >= s.end || *s.p == ']' || !skip_value(&s, 1))
+		return false;
+	element->len = (size_t)(s.p - element->data);
+	return true;
+}

@@ -19,5 +19,14 @@ struct sn_span {
  * as every parser takes it) has its raw value in ret_values[i]. 0; -EBADMSG: no JSON; -ENOTSUP: JSON, but no object. */
 int sn_json_object(const char *text, size_t len, const char *const *keys, struct sn_span *ret_values,
 		   size_t count) SN_CHECK;
+/* For JSON that was checked. The first element of an array (`element` zeroed before), or the one behind `element`.
+ * False: there is none, or it is no array. */
+bool sn_json_next(struct sn_span array, struct sn_span *element) SN_CHECK;
+/* A string decoded, cut between characters where ret_text is too small, NUL-terminated (it may hold others). Its length; 0
+ * and "" for what is no string. Surrogates without their other half become '?'. */
+size_t sn_json_text(struct sn_span string, char *ret_text, size_t size);
+/* A whole number, `otherwise` for what is none or beyond a long. */
+long sn_json_number(struct sn_span number, long otherwise) SN_CHECK;
+bool sn_json_is(struct sn_span value, const char *word) SN_CHECK; /* byte for byte: true, null, "text" */
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "svc/control.h"
+
 enum { OPTIONS_MAX = 32 };
 
 static const struct sn_option COMMON[] = {
@@ -155,7 +157,7 @@ void sn_command_json(const char *text)
 	struct sn_buf b = SN_BUF(8 * SN_CONFIG_LINE_MAX);
 
 	if (sn_buf_add_json(&b, text, strlen(text)) == 0)
-		fputs(b.data, stdout);
+		sn_control_print_json((struct sn_span){.data = b.data, .len = b.len});
 	else
 		fputs("null", stdout);
 	sn_buf_release(&b);

@@ -65,7 +65,7 @@ _skynet_offer_files()
 _skynet_takes_value()
 {
 	case $1 in
-	--home | --password-file | --check-file | -u | --user | --for | -s | --state | -p | --participant | -t | --timeout | -n | \
+	--home | --password-file | --check-file | -u | --user | --for | -s | --state | -p | --participant | -t | --timeout | -w | -n | \
 		--lines | --since | --grep | --wfid | --amqp | --vhost | -q | --queue | -r | --regexp | --name | -i | --instances) ;;
 	*) return 1 ;;
 	esac
@@ -112,6 +112,13 @@ _skynet_operand()
 	spool-release:*) _skynet_offer "$(_skynet_items held "$1")" ;;
 	spool-retry:*) _skynet_offer "$(_skynet_items failed "$1")" ;;
 	spool-ls:*) ;;
+	query:0 | stacks:0)
+		_skynet_offer "$(_skynet_participants)"
+		_skynet_offer "$(_skynet_items new,cur,open)"
+		;;
+	cancel:0) _skynet_offer "$(_skynet_items new,cur,open)" ;;
+	cancel:1) _skynet_offer "$(_skynet_participants)" ;;
+	cancel:* | query:* | stacks:*) ;;
 	list:* | manual:* | uninstall:* | spool-check:*) _skynet_offer "$(_skynet_participants)" ;;
 	disable:* | enable:* | log:* | reload:* | restart:* | start:* | status:* | stop:* | wait:*)
 		_skynet_offer "$(_skynet_services)"

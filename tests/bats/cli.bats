@@ -33,7 +33,7 @@ make_p1()
 
 @test "skynet help names every verb with what it does" {
 	run -0 skynet help
-	for verb in config disable enable help install list local log manual reload restart start status stop \
+	for verb in cancel config disable enable help install list local log manual query reload restart stacks start status stop \
 		uninstall version wait; do
 		[[ $output =~ "  $verb "+[A-Z] ]]
 	done

@@ -282,6 +282,75 @@ static void samples(void **state)
 	assert_true(count > 60);
 }
 
+static struct sn_span span(const char *text)
+{
+	return (struct sn_span){.data = text, .len = strlen(text)};
+}
+
+static void elements(void **state)
+{
+	static const struct {
+		const char *array, *joined;
+	} CASES[] = {
+		{"[]", ""},
+		{"[ ]", ""},
+		{"[1]", "1|"},
+		{" [1]", ""}, /* a span begins with its value */
+		{"[ 1 , \"a,]\\\"\" ,[2,[3]], {\"x\":[4]},null ]", "1|\"a,]\\\"\"|[2,[3]]|{\"x\":[4]}|null|"},
+		{"{}", ""},
+		{"\"[1]\"", ""},
+		{"", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < SN_COUNT(CASES); i++) {
+		struct sn_buf b = SN_BUF(1000);
+		struct sn_span one = {0};
+
+		while (sn_json_next(span(CASES[i].array), &one)) {
+			assert_int_equal(sn_buf_add(&b, one.data, one.len), 0);
+			assert_int_equal(sn_buf_add(&b, "|", 1), 0);
+		}
+		assert_string_equal(b.data == NULL ? "" : b.data, CASES[i].joined);
+		sn_buf_release(&b);
+	}
+	assert_false(sn_json_next((struct sn_span){0}, &(struct sn_span){0}));
+}
+
+static void texts(void **state)
+{
+	char text[64];
+	size_t len;
+
+	(void)state;
+	len = sn_json_text(span("\"a\\u00e4\\n\\/\\\\\\\"\\ud83d\\ude00\""), text, sizeof text);
+	assert_string_equal(text, "a\xc3\xa4\n/\\\"\xf0\x9f\x98\x80");
+	assert_int_equal(len, strlen(text));
+	(void)sn_json_text(span("\"\\ud83d\\n\\ude00\\ud83d\\u0041\\ud83d\""), text, sizeof text);
+	assert_string_equal(text, "?\n??A?");
+	assert_int_equal(sn_json_text(span("\"a\\u0000b\""), text, sizeof text), 3);
+	assert_memory_equal(text, "a\0b", 4);
+	assert_int_equal(sn_json_text(span("\"a\xc3\xa4z\""), text, 3),
+			 1); /* not half a character, and nothing behind it */
+	assert_string_equal(text, "a");
+	assert_int_equal(sn_json_text(span("17"), text, sizeof text), 0);
+	assert_int_equal(sn_json_text((struct sn_span){0}, text, sizeof text), 0);
+	assert_string_equal(text, "");
+}
+
+static void numbers(void **state)
+{
+	(void)state;
+	assert_int_equal(sn_json_number(span("-17"), 3), -17);
+	assert_int_equal(sn_json_number(span("1.5"), 3), 3);
+	assert_int_equal(sn_json_number(span("99999999999999999999"), 3), 3);
+	assert_int_equal(sn_json_number(span("\"1\""), 3), 3);
+	assert_int_equal(sn_json_number((struct sn_span){0}, 3), 3);
+	assert_true(sn_json_is(span("true"), "true"));
+	assert_false(sn_json_is(span("true"), "tru"));
+	assert_false(sn_json_is((struct sn_span){0}, ""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +364,9 @@ int main(void)
 		cmocka_unit_test(spans),
 		cmocka_unit_test(escaped_keys),
 		cmocka_unit_test(samples),
+		cmocka_unit_test(elements),
+		cmocka_unit_test(texts),
+		cmocka_unit_test(numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

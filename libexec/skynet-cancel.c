@@ -1,0 +1,212 @@
+/* Tells those who work on a workitem, or on all of a process, that it is not wanted any more, and shows what comes of it. */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "svc/enquiry.h"
+
+enum { OPT_JSON = SN_OPT_FIRST, OPT_KILL, OPT_WAIT, WAIT_S = 5, KILL_S = 10 };
+
+static const struct sn_option OPTIONS[] = {
+	{'w', "wait", "S",
+	 "how long to wait for the end (default 5, with --kill 5 more than that; 0: do not)"},
+	{OPT_KILL, "kill", "[=S]",
+	 "kill the worker's processes if it has not ended after S seconds (default 10)"},
+	{OPT_JSON, "json", NULL, "one JSON object a line, as docs/CONTROL.md has them"},
+	{0},
+};
+static const struct sn_command COMMAND = {
+	"skynet cancel", "[--wait S] [--kill[=S]] [--json] WFID|WORKITEM [NAME]",
+	"Cancels the workitems of the process WFID, or one, here and at participant NAME (default: all).\n"
+	"What waits is withdrawn; of what runs, the handler's cancel() is called. Each event is a line:\n\n"
+	"  withdrawn     it was waiting and will not run\n"
+	"  requested     its worker has been told\n"
+	"  acknowledged  the handler's cancel() returned\n"
+	"  unsupported   the handler cannot be told; it works on\n"
+	"  failed        its cancel() raised an exception; it works on\n"
+	"  finished      the work ended\n"
+	"  killed        it did not end in time\n\n"
+	"The end of the wait, or Ctrl-C, takes the request back by no means. The engine gets an answer: what\n"
+	"the handler left, or an error reply.\n\n"
+	"Exit code: 0 all of it ended; 3 its participant does not run; 4 nothing such is open; 75 it was told\n"
+	"and still runs; 77 not permitted.",
+	OPTIONS};
+
+struct cancel {
+	struct sn_cli cli;
+	struct sn_enquiry e;
+	bool json;
+};
+
+static const char *const *details(const char *event, const char **ret_before)
+{
+	static const char *const ANSWER[] = {"answer"}, *const ERROR[] = {"error"},
+				 *const OUTCOME[] = {"outcome"};
+	static const struct {
+		const char *event, *before;
+		const char *const *key;
+	} TABLE[] = {
+		{"acknowledged", ": ", ANSWER},
+		{"failed", ": ", ERROR},
+		{"finished", ": ", OUTCOME},
+		{"killed", ": ", OUTCOME},
+	};
+
+	for (size_t i = 0; i < SN_COUNT(TABLE); i++) {
+		if (strcmp(TABLE[i].event, event) == 0) {
+			*ret_before = TABLE[i].before;
+			return TABLE[i].key;
+		}
+	}
+	return NULL;
+}
+
+static void print_event(const struct sn_control *c, struct sn_span line)
+{
+	static const char *const KEYS[] = {"name", "event"};
+	struct sn_span v[2], detail = {0};
+	const char *before = "", *const * key;
+	char event[32];
+
+	if (sn_json_object(line.data, line.len, KEYS, v, 2) < 0)
+		return; /* was checked */
+	(void)sn_json_text(v[1], event, sizeof event);
+	printf("%s ", c->participant);
+	sn_control_print("", v[0]);
+	sn_control_print(" ", v[1]);
+	key = details(event, &before);
+	if (key != NULL && sn_json_object(line.data, line.len, key, &detail, 1) == 0 && detail.data != NULL)
+		sn_control_print(before, detail);
+	putchar('\n');
+}
+
+static void print_event_json(const struct sn_control *c, struct sn_span line)
+{
+	const char *brace = memchr(line.data, '{', line.len);
+	size_t skipped = brace == NULL ? 0 : (size_t)(brace + 1 - line.data);
+
+	printf("{\"participant\":\"%s\",", c->participant); /* a valid name needs no escapes */
+	sn_control_print_json((struct sn_span){.data = line.data + skipped, .len = line.len - skipped});
+	putchar('\n');
+}
+
+static void show(void *arg, struct sn_control *c, const char *type, struct sn_span line)
+{
+	const struct cancel *k = arg;
+
+	if (strcmp(type, "cancel") != 0)
+		return;
+	if (k->json)
+		print_event_json(c, line);
+	else
+		print_event(c, line);
+	if (fflush(stdout) != 0)
+		exit(SN_EXIT_FAILED); /* nobody reads on; what is requested is requested */
+}
+
+/* What the spool has and no exo looks after. */
+static void advise(struct cancel *k, const struct sn_item *it)
+{
+	const char *name = it->shelf->participant;
+
+	switch (it->state) {
+	case SN_ITEM_HELD:
+		sn_cli_failed(&k->cli, SN_EXIT_NOT_RUNNING,
+			      "%s %s: is held: it does not run before skynet spool release", name, it->name);
+		break;
+	case SN_ITEM_NEW:
+	case SN_ITEM_OPEN:
+		sn_cli_failed(
+			&k->cli, SN_EXIT_NOT_RUNNING,
+			"%s %s: waits, and %s does not run: skynet spool hold %s %s keeps it from being worked on",
+			name, it->name, name, name, it->name);
+		break;
+	default:
+		sn_cli_failed(&k->cli, SN_EXIT_NOT_RUNNING,
+			      "%s %s: %s does not run: cancel it when it is up (skynet start %s)", name,
+			      it->name, name, name);
+	}
+}
+
+/* Worse codes win: what could not be asked, what runs on, what nobody runs. */
+static int judge(struct cancel *k, const char *text)
+{
+	size_t matched = 0, loose = 0;
+	int code = 0;
+
+	for (size_t i = 0; i < k->e.count; i++)
+		matched += k->e.asked[i].matched;
+	for (size_t i = 0; i < k->e.items.count; i++) {
+		const struct sn_item *it = &k->e.items.list[i];
+		struct sn_asked *a = sn_enquiry_named(&k->e, it->shelf->participant);
+
+		if (it->state < SN_ITEM_FAILED &&
+		    (a->failed == SN_EXIT_NOT_RUNNING || it->state == SN_ITEM_HELD)) {
+			advise(k, it);
+			loose++;
+		}
+	}
+	if (loose > 0)
+		code = SN_EXIT_NOT_RUNNING;
+	for (size_t i = 0; i < k->e.count; i++) {
+		const struct sn_asked *a = &k->e.asked[i];
+
+		if (a->failed == 0 || a->failed == SN_EXIT_NOT_RUNNING ||
+		    (!a->matched && sn_enquiry_open_items(&k->e, a->name) == 0))
+			continue;
+		sn_cli_failed(&k->cli, a->failed, "%s: %s", a->name,
+			      a->matched ? "still running; the request stands" : a->why);
+		code = a->failed;
+	}
+	return matched + loose == 0 && code == 0 ? sn_enquiry_nothing(&k->e, text) : code;
+}
+
+static int run(struct cancel *k, char *const *args, int64_t wait_ns, int64_t kill_ns)
+{
+	SN_AUTOFREE char *wait = sn_asprintf("wait=%lld", (long long)(wait_ns / 1000000));
+	SN_AUTOFREE char *options =
+		kill_ns < 0 ? sn_strdup(wait)
+			    : sn_asprintf("%s kill=%lld", wait, (long long)(kill_ns / 1000000000));
+	int code;
+
+	sn_enquiry_init(&k->e, &k->cli, args[0], args[1]);
+	sn_enquiry_ask(&k->e, "cancel", options,
+		       sn_clock_mono_ns() + wait_ns + SN_CONTROL_ALIVE_MS * 1000000LL, show, k);
+	code = judge(k, args[0]);
+	sn_enquiry_release(&k->e);
+	return code;
+}
+
+static int64_t seconds(const struct sn_cli *cli, const char *option, const char *text)
+{
+	int64_t ns;
+
+	if (sn_command_duration(text, &ns) < 0 || ns > 3600 * 1000000000LL)
+		sn_cli_usage(cli, "--%s %s: no time up to an hour", option, text);
+	return ns;
+}
+
+int main(int argc, char **argv)
+{
+	struct cancel k = {.cli = {.command = &COMMAND}};
+	int64_t wait_ns = -1, kill_ns = -1;
+	int opt, code, flushed;
+
+	while ((opt = sn_cli_next(&k.cli, argc, argv)) != -1) {
+		if (opt == 'w')
+			wait_ns = seconds(&k.cli, "wait", optarg);
+		else if (opt == OPT_KILL)
+			kill_ns = optarg == NULL ? KILL_S * 1000000000LL : seconds(&k.cli, "kill", optarg);
+		else
+			k.json = true;
+	}
+	if (argc - optind < 1 || argc - optind > 2)
+		sn_cli_usage(&k.cli, "a WFID or a WORKITEM is needed, and at most the NAME of a participant");
+	if (wait_ns < 0)
+		wait_ns = WAIT_S * 1000000000LL + (kill_ns > 0 ? kill_ns : 0);
+	sn_cli_home(&k.cli);
+	code = run(&k, argv + optind, wait_ns, kill_ns);
+	sn_home_release(&k.cli.home);
+	flushed = sn_command_flush(&COMMAND);
+	return code != 0 ? code : flushed;
+}

@@ -383,6 +383,9 @@ p1 down 2 1 2" ]
 	rm "$H/run/p1/status"
 	mkfifo "$H/run/p1/status"
 	run -3 timeout 5 skynet status p1
+	rm "$H/run/p1/status"
+	mkfifo "$H/run/p1/lock"
+	run -3 timeout 5 skynet status p1
 }
 
 @test "status is quick with 100 participants and 20000 files" {

@@ -334,8 +334,7 @@ system_home()
 	mount -t tmpfs tmpfs /run
 	mount -t tmpfs tmpfs /var/spool
 	mount -t tmpfs tmpfs /var/lib
-	mkdir -p /etc/skynet/conf.d /var/spool/skynet /var/lib/skynet /var/log/skynet
-	chown daemon /var/lib/skynet
+	mkdir -p /etc/skynet/conf.d /var/spool/skynet /var/log/skynet # prepare makes /var/lib/skynet
 	printf '[skynet]\nuser = daemon\n[boss]\namqp_host = none\namqp_password_file = password\n' >/etc/skynet/skynet.conf
 	echo sesame >/etc/skynet/password
 	chown daemon /etc/skynet/password

@@ -1,4 +1,4 @@
-/* The two threads beside the main one. */
+/* The two threads that are always beside the main one. */
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -51,12 +51,22 @@ static void on_failed(struct worker *w, const char *arg)
 	(void)pthread_cond_broadcast(&w->changed);
 }
 
+static void on_status(struct worker *w, const char *arg)
+{
+	enquire(w, LANE_STATUS, arg);
+}
+
+static void on_cancel(struct worker *w, const char *arg)
+{
+	enquire(w, LANE_CANCEL, arg);
+}
+
 static const struct verb {
 	const char *word;
 	void (*handle)(struct worker *, const char *arg);
 } VERBS[] = {
-	{"stop", on_stop}, {"die", on_die}, {"quit", on_quit}, {"sent", on_sent}, {"failed", on_failed},
-	/* later: cancel and status, with an answer */
+	{"stop", on_stop},     {"die", on_die},	      {"quit", on_quit},     {"sent", on_sent},
+	{"failed", on_failed}, {"status", on_status}, {"cancel", on_cancel},
 };
 
 static void handle(struct worker *w, char *text)

@@ -178,17 +178,19 @@ int python_load(struct worker *w, char *ret_why, size_t size)
 	return py.run != NULL && py.control != NULL ? 0 : -1;
 }
 
-int python_run(const void *body, size_t len, struct python_answer *ret)
+int python_run(const char *leaf, const struct sn_buf *body, struct python_answer *ret)
 {
-	PyObject *bytes, *tuple = NULL;
+	PyObject *args[2] = {NULL}, *tuple = NULL;
 	Py_buffer view;
 	int r = -1;
 
 	PyEval_RestoreThread(py.main_state);
-	bytes = PyBytes_FromStringAndSize(body, (Py_ssize_t)len);
-	if (bytes != NULL)
-		tuple = PyObject_CallOneArg(py.run, bytes);
-	Py_XDECREF(bytes);
+	args[0] = PyBytes_FromStringAndSize(body->data, (Py_ssize_t)body->len);
+	args[1] = PyUnicode_FromString(leaf);
+	if (args[0] != NULL && args[1] != NULL)
+		tuple = PyObject_Vectorcall(py.run, args, 2, NULL);
+	Py_XDECREF(args[0]);
+	Py_XDECREF(args[1]);
 	if (tuple != NULL && PyArg_ParseTuple(tuple, "ssy*", &ret->outcome, &ret->send, &view)) {
 		ret->body = view.buf; /* bytes: they stay where they are while the tuple lives */
 		ret->len = (size_t)view.len;
@@ -226,6 +228,24 @@ void python_control(const char *message)
 		PyErr_Print();
 	Py_XDECREF(answer);
 	PyGILState_Release(g);
+}
+
+char *python_enquire(const char *message, const char *leaf)
+{
+	PyGILState_STATE g = PyGILState_Ensure();
+	PyObject *answer = NULL;
+	char *json = NULL;
+
+	if (py.control != NULL) {
+		answer = PyObject_CallFunction(py.control, "sz", message, leaf);
+		if (answer == NULL)
+			PyErr_Print(); /* _runtime promises that it never raises */
+		else if (PyBytes_Check(answer))
+			json = sn_strdup(PyBytes_AS_STRING(answer));
+		Py_XDECREF(answer);
+	}
+	PyGILState_Release(g);
+	return json;
 }
 
 /* What atexit promised, and no more: threads that do not end must not keep a stopping worker. */

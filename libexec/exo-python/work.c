@@ -104,7 +104,7 @@ static void do_work(struct worker *w, const char *leaf, const struct sn_buf *bod
 
 	w->messages = 0;
 	w->busy = true;
-	r = python_run(body->data, body->len, &a);
+	r = python_run(leaf, body, &a);
 	w->busy = false;
 	if (w->forked)
 		_exit(0); /* a fork of the participant's came out of its handler */

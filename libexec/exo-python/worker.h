@@ -2,9 +2,10 @@
  *
  * Three threads. The main one waits for work and runs it (libraries expect handle_wi there). The control thread tells
  * Python "stop" and "die". The watch thread runs no Python: it reads the control socket, answers emit(), and
- * ends the process when exo is gone.
+ * ends the process when exo is gone. One more each for status() and cancel(), once they are asked for.
  *
- * main.c (start, the loop), work.c (one workitem), control.c (the two other threads), emit.c (messages on the way),
+ * main.c (start, the loop), work.c (one workitem), control.c (the two other threads), enquire.c (status and cancel),
+ * emit.c (messages on the way),
  * python.c (the interpreter; the only file, with emit.c and control.c, that knows Python). */
 #ifndef WORKER_H
 #define WORKER_H
@@ -23,6 +24,21 @@ enum {
 	FIRST_OWN_FD = 16,
 	PACKET_SIZE = 4097,
 	SLOTS = 8, /* exo: WORKER_JOBS */
+	ENQUIRIES_MAX = 8,
+};
+
+/* Questions to the handler, by kind. */
+enum lane_number { LANE_STATUS, LANE_CANCEL, LANES };
+
+struct enquiry {
+	char id[16], leaf[SN_ATTEMPT_SIZE]; /* as exo wrote them; "-": no workitem */
+};
+
+struct lane {
+	struct worker *worker;
+	bool started;
+	unsigned count;
+	struct enquiry queue[ENQUIRIES_MAX];
 };
 
 struct python_answer { /* of one run; release() */
@@ -52,6 +68,7 @@ struct worker {
 	bool stop, die, quit; /* asked for; stop and die until the control thread takes them */
 	bool in_control;      /* Python's control() runs */
 	int emit_answer;      /* EMIT_WAITING, or 0, or an errno */
+	struct lane lanes[LANES];
 };
 
 enum { EMIT_WAITING = -1 };
@@ -69,13 +86,19 @@ int control_start(struct worker *w) SN_CHECK;
 /* Waits until what was asked of control() has been answered. */
 void control_settle(struct worker *w);
 
+/* enquire.c: "ID NAME,aN" or "ID -". Called with the lock held. */
+void enquire(struct worker *w, enum lane_number number, const char *arg);
+
 /* python.c. All are called with the interpreter's lock not held. */
 int python_start(void) SN_CHECK; /* the interpreter */
 /* Imports the participant. 0, or -1 with the last line of the traceback in ret_why. */
 int python_load(struct worker *w, char *ret_why, size_t size) SN_CHECK;
-int python_run(const void *body, size_t len, struct python_answer *ret) SN_CHECK;
+/* leaf: what python_enquire() calls it. */
+int python_run(const char *leaf, const struct sn_buf *body, struct python_answer *ret) SN_CHECK;
 void python_answer_release(struct python_answer *a);
 void python_control(const char *message);
+/* "status" or "cancel"; leaf NULL: no workitem. The handler's answer as JSON, the caller's; NULL before it is loaded. */
+char *python_enquire(const char *message, const char *leaf) SN_CHECK;
 void python_end(void);
 
 /* emit.c */

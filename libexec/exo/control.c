@@ -10,7 +10,7 @@
 #include "exo.h"
 #include "sys/dir.h"
 
-static const double REQUEST_S = 5, READ_S = 10, BREATH_S = 1;
+static const double REQUEST_S = 5, READ_S = 10, BREATH_S = 1, LINGER_S = 1;
 static const char LEAF[] = "control";
 
 static void cut_off(struct client *c)
@@ -35,6 +35,17 @@ static void listen_for(struct client *c, int events)
 		ev_io_start(c->x->loop, &c->io);
 }
 
+/* It was refused before it said anything: what it is about to send must not meet a closed socket. */
+static void linger(struct client *c)
+{
+	if (c->lingers)
+		return;
+	c->lingers = true;
+	(void)shutdown(c->fd, SHUT_WR); /* it has the whole answer */
+	listen_for(c, EV_READ);
+	client_wait(c, LINGER_S, cut_off);
+}
+
 static void send_out(struct client *c)
 {
 	while (!c->dead && c->out.len > 0) {
@@ -51,7 +62,9 @@ static void send_out(struct client *c)
 	}
 	if (c->dead)
 		return;
-	if (c->ending && c->out.len == 0)
+	if (c->ending && c->out.len == 0 && c->refused)
+		linger(c);
+	else if (c->ending && c->out.len == 0)
 		cut_off(c);
 	else
 		listen_for(c, (c->half_closed ? 0 : EV_READ) | (c->out.len > 0 ? EV_WRITE : 0));
@@ -174,7 +187,7 @@ static void read_rest(struct client *c)
 
 	if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
-	if (n < 0 || (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0)) {
+	if (n < 0 || c->refused || (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0)) {
 		cut_off(c);
 		return;
 	}
@@ -200,10 +213,17 @@ static void on_client(struct ev_loop *loop, ev_io *io, int events)
 static void welcome(struct exo *x, int fd)
 {
 	struct control *k = &x->control;
-	struct client *c = sn_calloc(1, sizeof *c);
+	const bool stranger = peer_check(x, fd) < 0, refused = stranger || k->client_count == CONTROL_CLIENTS;
+	struct client *c;
 
+	if (refused && k->refused_count == CONTROL_CLIENTS) { /* no time to say no */
+		(void)close(fd);
+		return;
+	}
+	c = sn_calloc(1, sizeof *c);
 	c->x = x;
 	c->fd = fd;
+	c->refused = refused;
 	c->out = SN_BUF(CONTROL_OUT_MAX);
 	c->in = sn_malloc(CONTROL_REQUEST_MAX + 1);
 	ev_io_init(&c->io, on_client, fd, EV_READ);
@@ -211,14 +231,14 @@ static void welcome(struct exo *x, int fd)
 	c->io.data = c->timer.data = c;
 	c->next = k->clients;
 	k->clients = c;
-	k->client_count++;
+	*(refused ? &k->refused_count : &k->client_count) += 1;
 	ev_io_start(x->loop, &c->io);
-	if (peer_check(x, fd) < 0)
-		client_error(c, SN_EXIT_PERMISSION, "not permitted");
-	else if (k->client_count > CONTROL_CLIENTS)
-		client_error(c, SN_EXIT_TRY_AGAIN, "too many ask at the same time");
-	else
+	if (!refused)
 		client_wait(c, REQUEST_S, too_slow);
+	else if (stranger)
+		client_error(c, SN_EXIT_PERMISSION, "not permitted");
+	else
+		client_error(c, SN_EXIT_TRY_AGAIN, "too many ask at the same time");
 }
 
 static void on_connect(struct ev_loop *loop, ev_io *io, int events)
@@ -228,9 +248,7 @@ static void on_connect(struct ev_loop *loop, ev_io *io, int events)
 	int fd = accept4(k->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
-	if (fd >= 0 && k->client_count >= 2 * CONTROL_CLIENTS) { /* not even time to say no */
-		(void)close(fd);
-	} else if (fd >= 0) {
+	if (fd >= 0) {
 		welcome(x, fd);
 	} else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
 		ev_io_stop(loop, &k->io);
@@ -297,7 +315,8 @@ void control_sweep(struct exo *x)
 			continue;
 		}
 		*at = c->next;
-		k->client_count--;
+		*(c->refused ? &k->refused_count : &k->client_count) -= 1;
+		asks_drop_client(c, NULL);
 		item_list_release(&c->follows);
 		sn_buf_release(&c->out);
 		free(c->in);

@@ -7,6 +7,7 @@
 
 #include <ev.h>
 
+#include "data/json.h"
 #include "data/jsonw.h"
 #include "items.h"
 
@@ -38,6 +39,7 @@ struct client {
 	size_t in_len;
 	struct sn_buf out;
 	bool asked, half_closed, ending, dead;
+	bool refused, lingers;		     /* not served: not counted among those that are */
 	void (*on_timeout)(struct client *); /* `wait` is over */
 	unsigned pending;		     /* answers of handlers that have not come */
 	double wait_s;
@@ -52,7 +54,7 @@ struct control {
 	ev_io io;
 	ev_timer breath; /* no descriptor for another client: a moment later again */
 	struct client *clients;
-	unsigned client_count;
+	unsigned client_count, refused_count;
 	bool sweep;
 	struct ask *asks; /* of handlers, unanswered */
 	unsigned last_id;
@@ -79,6 +81,22 @@ void client_wait(struct client *c, double seconds, void (*over)(struct client *)
 void request_obey(struct client *c, char *line);
 /* peer.c: 0, or -EPERM */
 int peer_check(const struct exo *x, int sock) SN_CHECK;
+
+/* ask.c: what a handler answered, or why it did not. */
+enum answer_kind { ANSWER_VALUE, ANSWER_ERROR, ANSWER_ABSENT };
+struct handler_answer {
+	enum answer_kind kind;
+	struct sn_span json; /* the value as the worker sent it; data NULL: `text` */
+	const char *text;
+};
+/* Sends "VERB ID NAME,aN". For the client, or (NULL) for the cancellation of that workitem. 0 or -errno. */
+int ask_worker(struct worker *w, const char *verb, const struct item *it, struct client *c) SN_CHECK;
+/* "ID JSON" came. */
+void ask_answered(struct worker *w, const char *text);
+void answer_line(struct sn_jsonw *j, const struct handler_answer *h);
+void asks_drop_worker(struct worker *w);
+/* The others are not waited for; while the client lives it hears why. */
+void asks_drop_client(struct client *c, const char *why);
 
 /* enquiry.c */
 bool key_names(const struct exo *x, const char *key, const struct item *it);

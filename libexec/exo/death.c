@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "cancel.h"
 #include "exo.h"
 #include "sys/signame.h"
 
@@ -18,6 +19,7 @@ static void lose_job(struct worker *w, const char *how)
 {
 	struct exo *x = w->x;
 	struct job *job = &w->jobs[0];
+	struct cancel *k;
 	const struct ring *ring = w->slots[job->slot].ring;
 	char leaf[SN_ATTEMPT_SIZE], why[DEATH_WHY_SIZE];
 	unsigned tried;
@@ -27,6 +29,11 @@ static void lose_job(struct worker *w, const char *how)
 	crash_report(&job->item, how, ring);
 	item_leaf(&job->item, leaf);
 	unlink_quietly(x->spool.tmp, leaf); /* half a result, or one that nobody vouched for */
+	k = cancel_find(x, job->item.name);
+	if (k != NULL) {
+		cancel_settle(k, &job->item, why, ring);
+		return;
+	}
 	if (x->phase != EXO_RUNNING)
 		return; /* stays in cur/: the next start resumes it */
 	tried = deaths_add(&x->deaths, job->item.name, job->item.attempt, why);
@@ -86,7 +93,7 @@ static void bury(struct worker *w, const siginfo_t *si)
 	had_job = w->job_count > 0;
 	if (had_job)
 		lose_job(w, how);
-	planned = (planned && !had_job) || x->phase != EXO_RUNNING;
+	planned = w->planned || (planned && !had_job) || x->phase != EXO_RUNNING;
 	if (!planned) {
 		x->restarts++;
 		say(w, how);

@@ -1,6 +1,7 @@
 /* Which workitem goes to which worker. */
 #include <fcntl.h>
 
+#include "cancel.h"
 #include "exo.h"
 
 #define COLLECT_S 0.0005
@@ -65,7 +66,7 @@ static bool claim_first(struct exo *x, struct item *ret)
 	return r == 0;
 }
 
-static bool next_item(struct exo *x, struct item *ret)
+static bool pick(struct exo *x, struct item *ret)
 {
 	bool scanned = false;
 
@@ -88,6 +89,15 @@ static bool next_item(struct exo *x, struct item *ret)
 		if (claim_first(x, ret))
 			return true;
 	}
+}
+
+static bool next_item(struct exo *x, struct item *ret)
+{
+	while (pick(x, ret)) {
+		if (!cancel_intercept(x, ret))
+			return true;
+	}
+	return false;
 }
 
 static void keep(struct exo *x, const struct item *it)
@@ -193,6 +203,8 @@ void exo_give_back(struct exo *x)
 
 		it = x->claimed.items[0];
 		item_list_remove(&x->claimed, 0);
+		if (cancel_intercept(x, &it))
+			continue;
 		if (it.attempt == 1)
 			r = sn_claim_return(&x->spool, it.name, it.attempt);
 		if (r < 0 && r != -ENOENT)

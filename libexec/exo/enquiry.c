@@ -1,6 +1,7 @@
 /* status: what exo itself knows, and what it asks handlers. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cancel.h"
 #include "control.h"
 #include "data/workitem.h"
 #include "exo.h"
@@ -50,6 +51,8 @@ static void add_workitem(struct sn_jsonw *j, const struct worker *w)
 	sn_jsonw_string(j, "expid", fei.expid);
 	sn_jsonw_number(j, "attempt", it->attempt);
 	sn_jsonw_time(j, "since", real_us(worker_began_ns(w)));
+	if (cancel_find(w->x, it->name) != NULL)
+		sn_jsonw_bool(j, "cancelled", true);
 	sn_jsonw_close(j, '}');
 }
 
@@ -152,6 +155,29 @@ static unsigned add_waiting(struct sn_jsonw *j, const struct exo *x, const char 
 	return s.found;
 }
 
+static void wait_is_over(struct client *c)
+{
+	char why[64];
+
+	(void)snprintf(why, sizeof why, "no answer within %g ms", c->wait_s * 1000); /* fits */
+	asks_drop_client(c, why);
+	client_end(c, 0);
+}
+
+static void ask_handlers(struct client *c, const struct request *rq)
+{
+	for (unsigned i = 0; rq->wait_s > 0 && i < c->x->worker_count; i++) {
+		struct worker *w = c->x->workers[i];
+
+		if (w->job_count > 0 && meant(w, rq->key) && ask_worker(w, "status", &w->jobs[0].item, c) < 0)
+			sn_debug("worker %s cannot be asked", w->id);
+	}
+	if (c->pending == 0)
+		client_end(c, 0);
+	else
+		client_wait(c, rq->wait_s, wait_is_over);
+}
+
 void enquiry_status(struct client *c, const struct request *rq)
 {
 	struct sn_buf buf = SN_BUF(CONTROL_LINE_MAX);
@@ -169,5 +195,8 @@ void enquiry_status(struct client *c, const struct request *rq)
 	found = add_workers(&j, x, rq->key);
 	found += add_waiting(&j, x, rq->key);
 	line_send(c, &j);
-	client_end(c, rq->key != NULL && found == 0 ? SN_EXIT_UNKNOWN : 0);
+	if (rq->key != NULL && found == 0)
+		client_end(c, SN_EXIT_UNKNOWN);
+	else
+		ask_handlers(c, rq);
 }

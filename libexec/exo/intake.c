@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "cancel.h"
 #include "exo.h"
 #include "sys/dir.h"
 
@@ -43,6 +44,8 @@ void intake_resume(struct exo *x, const struct item *it, const char *why)
 	struct item next = *it;
 	int r;
 
+	if (cancel_intercept(x, it))
+		return;
 	if (why != NULL)
 		tried = deaths_add(&x->deaths, it->name, it->attempt, why);
 	else if (d != NULL && d->count > tried)

@@ -1,6 +1,7 @@
 /* What a client may ask, and with which options. */
 #include <stdlib.h>
 
+#include "cancel.h"
 #include "control.h"
 #include "exo.h"
 
@@ -15,6 +16,7 @@ static const struct verb {
 	void (*run)(struct client *, const struct request *);
 } VERBS[] = {
 	{"status", TAKES_KEY | TAKES_WAIT, 0.1, 60, enquiry_status},
+	{"cancel", TAKES_KEY | TAKES_WAIT | TAKES_CANCEL, 0, 3600, cancel_request},
 };
 
 /* Seconds, from a number of `unit`s. False: none, or over max_s. */

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "cancel.h"
 #include "exo.h"
 #include "sys/dir.h"
 
@@ -141,6 +142,7 @@ void exo_end(struct exo *x, int code)
 		slot_close(t);
 		free(t);
 	}
+	cancels_release(x);
 	x->ready_workers = 0;
 	if ((x->lock_fd >= 0 || x->state != NULL) && code != SN_EXIT_CONFIG)
 		exo_status_write(x, "down", code, code != 0 ? x->reason : NULL);

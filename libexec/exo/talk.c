@@ -1,250 +1,50 @@
-/* The messages between exo and a worker (docs/WORKER.md). */
+/* The sockets between exo and a worker (docs/WORKER.md). */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "exo.h"
+#include "hear.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
 
-enum { PACKET_SIZE = 4097, WORDS_MAX = 4 };
-
-struct packet {
-	char *words[WORDS_MAX + 1]; /* the verb first; missing ones are NULL */
-	char *text;		    /* all behind the verb */
-	bool dirty;
-};
-
-static void break_off(struct worker *w, const char *why)
-{
-	sn_err("worker %s: %s, killing it", w->id, why);
-	worker_kill(w);
-}
-
-static void on_ready(struct worker *w, struct packet *p)
-{
-	(void)p;
-	w->ready_ns = sn_clock_mono_ns();
-	w->bad_starts = 0;
-	if (w->state != WORKER_STARTING)
-		return; /* told to quit meanwhile */
-	worker_enter(w, WORKER_READY);
-	worker_set_timer(w, -1);
-}
-
-static void on_fatal(struct worker *w, struct packet *p)
-{
-	(void)snprintf(w->fatal, sizeof w->fatal, "%s", p->text); /* cut: it is for people */
-}
-
-static void drop_job(struct worker *w, unsigned i)
-{
-	w->job_count--;
-	memmove(&w->jobs[i], &w->jobs[i + 1], (w->job_count - i) * sizeof w->jobs[0]);
-}
-
-/* From the end of the one before, or from when it was sent if that was later. */
-static void pace(struct worker *w, const struct job *j)
-{
-	const int64_t now = sn_clock_mono_ns(), from = j->sent_ns > w->done_ns ? j->sent_ns : w->done_ns;
-
-	w->pace_ns += (now - from - w->pace_ns) / 4;
-	w->done_ns = now;
-}
-
-/* The workitem is not with the worker any more: its output ends here. Returns false if it never was. */
-static bool end_job(struct worker *w, const struct packet *p, struct job *ret)
-{
-	char leaf[SN_ATTEMPT_SIZE];
-	struct slot *s;
-
-	if (w->job_count == 0)
-		return false;
-	item_leaf(&w->jobs[0].item, leaf);
-	if (p->words[1] == NULL || strcmp(leaf, p->words[1]) != 0)
-		return false;
-	*ret = w->jobs[0];
-	drop_job(w, 0);
-	pace(w, ret);
-	s = &w->slots[ret->slot];
-	slot_drain(s);
-	if (p->dirty)
-		slot_detach(s);
-	slot_begin(s, NULL);
-	return true;
-}
-
-static void after_job(struct worker *w)
-{
-	if (w->job_count == 0 && (w->stale || w->surplus))
-		worker_retire(w);
-}
-
-static void on_done(struct worker *w, struct packet *p)
-{
-	struct exo *x = w->x;
-	struct job job;
-	int r;
-
-	if (!end_job(w, p, &job)) {
-		break_off(w, "says it did a workitem that it does not have");
-		return;
-	}
-	r = sn_claim_finish(&x->spool, job.item.name, job.item.attempt, x->config.participant.sync_results);
-	if (r == 0 || r == -EEXIST) {
-		deaths_forget(&x->deaths, job.item.name);
-		if (r == -EEXIST)
-			sn_warn("name=%s: has a result already, the one of attempt %u is not used",
-				job.item.name, job.item.attempt);
-	} else {
-		char why[DEATH_WHY_SIZE];
-
-		(void)snprintf(why, sizeof why, "the result cannot be handed over: %s", strerror(-r));
-		sn_err("name=%s attempt=%u: %s", job.item.name, job.item.attempt, why);
-		intake_resume(x, &job.item, why);
-	}
-	after_job(w);
-}
-
-static void on_damaged(struct worker *w, struct packet *p)
-{
-	struct job job;
-
-	if (!end_job(w, p, &job)) {
-		break_off(w, "speaks of a workitem that it does not have");
-		return;
-	}
-	sn_err("name=%s: the file in cur/ is damaged, left to the bridge", job.item.name);
-	after_job(w);
-}
-
-static void on_gone(struct worker *w, struct packet *p)
-{
-	struct job job;
-
-	if (!end_job(w, p, &job)) {
-		break_off(w, "speaks of a workitem that it does not have");
-		return;
-	}
-	sn_info("name=%s: is not there any more", job.item.name);
-	deaths_forget(&w->x->deaths, job.item.name);
-	after_job(w);
-}
-
-static void on_nospace(struct worker *w, struct packet *p)
-{
-	struct job job;
-	char why[DEATH_WHY_SIZE];
-	int err = p->words[2] != NULL ? atoi(p->words[2]) : EIO;
-
-	if (!end_job(w, p, &job)) {
-		break_off(w, "speaks of a workitem that it does not have");
-		return;
-	}
-	(void)snprintf(why, sizeof why, "the result cannot be stored: %s", strerror(err));
-	sn_err("name=%s attempt=%u: %s", job.item.name, job.item.attempt, why);
-	room_wait(w->x, p->words[3] != NULL ? strtoull(p->words[3], NULL, 10) : 0, err);
-	/* Not the workitem's fault: the same attempt again, when there is room. */
-	if (item_list_add(&w->x->claimed, &job.item) < 0)
-		sn_debug("name=%s: left in cur/ until the next rescan", job.item.name);
-	after_job(w);
-}
-
-static void on_message(struct worker *w, struct packet *p)
-{
-	char name[SN_NAME_SIZE], leaf[SN_ATTEMPT_SIZE], answer[SN_ATTEMPT_SIZE + 16];
-	unsigned number = 0, attempt = 0;
-	char *dot = p->words[1] != NULL ? strrchr(p->words[1], '.') : NULL;
-	int r = -EINVAL;
-
-	if (dot != NULL && strlen(dot) == 6 && dot[1] == 'm') {
-		number = (unsigned)strtoul(dot + 2, NULL, 10);
-		(void)snprintf(leaf, sizeof leaf, "%.*s", (int)(dot - p->words[1]), p->words[1]);
-		r = sn_attempt_parse(leaf, name, &attempt);
-	}
-	if (r == 0 &&
-	    (w->job_count == 0 || !item_is(&w->jobs[0].item, name) || w->jobs[0].item.attempt != attempt))
-		r = -ESTALE;
-	if (r == 0)
-		r = sn_claim_message(&w->x->spool, name, attempt, number);
-	if (r == 0)
-		(void)snprintf(answer, sizeof answer, "sent %s", p->words[1]);
-	else
-		(void)snprintf(answer, sizeof answer, "failed %d", -r);
-	talk_control(w, answer);
-}
-
-static void on_ok(struct worker *w, struct packet *p)
-{
-	(void)w, (void)p; /* "ok stop": nothing waits for it; `quit` is behind it in the socket */
-}
-
-static const struct verb {
-	const char *word;
-	bool (*allowed)[WORKER_STATES];
-	void (*handle)(struct worker *, struct packet *);
-} VERBS[] = {
-	{"ready", &(bool[WORKER_STATES]){[WORKER_STARTING] = true, [WORKER_QUITTING] = true}, on_ready},
-	{"fatal", &(bool[WORKER_STATES]){[WORKER_STARTING] = true, [WORKER_QUITTING] = true}, on_fatal},
-	{"done", &(bool[WORKER_STATES]){false, false, true, true, true}, on_done},
-	{"message", &(bool[WORKER_STATES]){false, false, true, true, true}, on_message},
-	{"damaged", &(bool[WORKER_STATES]){false, false, true, true, true}, on_damaged},
-	{"gone", &(bool[WORKER_STATES]){false, false, true, true, true}, on_gone},
-	{"nospace", &(bool[WORKER_STATES]){false, false, true, true, true}, on_nospace},
-	{"ok", &(bool[WORKER_STATES]){false, true, true, true, true}, on_ok},
-	/* later: "answer NAME,aN JSON", to cancel and status */
-};
-
-static void split(char *text, struct packet *ret)
-{
-	size_t len = strlen(text), n = 0;
-	char *rest = text, *word;
-
-	*ret = (struct packet){.dirty = len >= 6 && strcmp(text + len - 6, " dirty") == 0};
-	ret->text = strchr(text, ' ') != NULL ? strchr(text, ' ') + 1 : text + len;
-	if (strncmp(text, "fatal ", 6) == 0) {
-		text[5] = '\0';
-		ret->words[0] = text;
-		return;
-	}
-	while (n < WORDS_MAX && (word = strsep(&rest, " ")) != NULL)
-		ret->words[n++] = word;
-}
-
-static void handle(struct worker *w, char *text)
-{
-	struct packet p;
-
-	split(text, &p);
-	for (size_t i = 0; i < SN_COUNT(VERBS); i++) {
-		if (strcmp(VERBS[i].word, p.words[0]) != 0)
-			continue;
-		if ((*VERBS[i].allowed)[w->state])
-			VERBS[i].handle(w, &p);
-		else
-			break_off(w, "sent a message out of turn");
-		return;
-	}
-	break_off(w, "sent a message that is none");
-}
+enum { PACKET_SIZE = 4097, ANSWER_SIZE = (64 << 10) + 64 };
 
 /* 1 one packet was handled, 0 there is none. */
-static int read_one(struct worker *w, int sock)
+static int read_packet(struct worker *w, int sock, char *text, size_t size)
 {
-	char text[PACKET_SIZE];
 	int fd = -1;
-	ssize_t n = sock >= 0 ? sn_fd_recv(sock, text, sizeof text, &fd, MSG_DONTWAIT) : 0;
+	ssize_t n = sn_fd_recv(sock, text, size, &fd, MSG_DONTWAIT);
 
 	if (fd >= 0)
 		(void)close(fd); /* nobody asked for one */
 	if (n == -EMSGSIZE)
-		break_off(w, "sent a packet that is too long");
+		hear_break_off(w, "sent a packet that is too long");
 	if (n <= 0)
 		return 0;
-	handle(w, text);
+	hear(w, text);
 	return 1;
+}
+
+static int read_one(struct worker *w, int sock)
+{
+	char text[PACKET_SIZE];
+
+	return sock >= 0 ? read_packet(w, sock, text, sizeof text) : 0;
+}
+
+/* Rare and long: the answers of handlers. */
+static void on_control(struct ev_loop *loop, ev_io *io, int events)
+{
+	SN_AUTOFREE char *text = sn_malloc(ANSWER_SIZE);
+	struct worker *w = io->data;
+
+	(void)events;
+	if (read_packet(w, io->fd, text, ANSWER_SIZE) == 0)
+		ev_io_stop(loop, io);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *io, int events)
@@ -264,7 +64,7 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 void talk_start(struct worker *w)
 {
 	ev_io_init(&w->work_io, on_readable, w->work, EV_READ);
-	ev_io_init(&w->control_io, on_readable, w->control, EV_READ);
+	ev_io_init(&w->control_io, on_control, w->control, EV_READ);
 	w->work_io.data = w->control_io.data = w;
 	ev_io_start(w->x->loop, &w->work_io);
 	ev_io_start(w->x->loop, &w->control_io);
@@ -284,9 +84,14 @@ void talk_read_all(struct worker *w)
 		;
 }
 
+int talk_say(struct worker *w, const char *text)
+{
+	return w->control >= 0 ? sn_fd_send(w->control, text, strlen(text), -1) : -ENOTCONN;
+}
+
 void talk_control(struct worker *w, const char *text)
 {
-	int r = w->control >= 0 ? sn_fd_send(w->control, text, strlen(text), -1) : -ENOTCONN;
+	int r = talk_say(w, text);
 
 	if (r < 0)
 		sn_debug("worker %s: cannot send \"%s\": %s", w->id, text, strerror(-r));
@@ -330,7 +135,7 @@ static struct job *named(struct worker *w, char *text)
 	char leaf[SN_ATTEMPT_SIZE];
 	struct packet p;
 
-	split(text, &p);
+	packet_split(text, &p);
 	for (unsigned i = 0; p.words[1] != NULL && i < w->job_count; i++) {
 		item_leaf(&w->jobs[i].item, leaf);
 		if (strcmp(leaf, p.words[1]) == 0)
@@ -353,7 +158,7 @@ bool talk_take_back(struct worker *w, struct item *ret)
 		if (fd >= 0)
 			slot_close(&w->slots[job->slot]); /* the worker never saw that pipe */
 		*ret = job->item;
-		drop_job(w, (unsigned)(job - w->jobs));
+		hear_drop_job(w, (unsigned)(job - w->jobs));
 	}
 	if (fd >= 0)
 		(void)close(fd);

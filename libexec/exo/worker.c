@@ -147,7 +147,7 @@ void worker_start(struct worker *w)
 
 	w->generation = ++w->x->generation;
 	(void)snprintf(w->id, sizeof w->id, "%u-%u", w->index, w->generation);
-	w->stale = false;
+	w->stale = w->planned = false;
 	w->ready_ns = 0;
 	w->done_ns = w->pace_ns = 0;
 	w->fatal[0] = '\0';
@@ -208,6 +208,7 @@ static void close_fd(int *fd)
 
 void worker_close(struct worker *w)
 {
+	asks_drop_worker(w);
 	talk_stop(w);
 	close_fd(&w->work);
 	close_fd(&w->theirs);

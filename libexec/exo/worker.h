@@ -41,6 +41,7 @@ struct worker {
 	int64_t done_ns, pace_ns;   /* when it last ended a workitem; what one takes, a running mean */
 	bool stale;		    /* the configuration is older than exo's: ends after what it runs */
 	bool surplus;		    /* `instances` is smaller now */
+	bool planned;		    /* its death is our doing: no crash, no back-off */
 	double backoff_s;
 	int64_t ready_ns;	      /* 0: was not ready yet */
 	unsigned bad_starts;	      /* in a row */
@@ -82,5 +83,7 @@ int talk_work(struct worker *w, const struct item *it) SN_CHECK;
 /* Takes back the first that is ahead and that it has not read. */
 bool talk_take_back(struct worker *w, struct item *ret) SN_CHECK;
 void talk_control(struct worker *w, const char *text);
+/* The same where it matters whether it could be sent. 0 or -errno. */
+int talk_say(struct worker *w, const char *text) SN_CHECK;
 
 #endif

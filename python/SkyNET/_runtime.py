@@ -39,7 +39,7 @@ class Worker:
     ) -> None:
         self._args = (name, code, config_files, emit)
         self._exo_class = exo_class
-        self._current: Optional[tuple[bytes, Workitem]] = None
+        self._current: Optional[tuple[str, Workitem]] = None
         self._pid = 0
         self._error_class = ""
 
@@ -73,8 +73,10 @@ class Worker:
         self._exo.load_handler()
         self._exo.start()
 
-    def run(self, body: bytes) -> Outcome:
+    def run(self, body: bytes, leaf: str = "") -> Outcome:
         """Work on one workitem; returns (outcome, send, reply).
+
+        leaf: what control() calls this workitem: NAME,aN.
 
         outcome "ok" or "error"; send "reply", or "nothing" if the engine does not
         wait for one; reply is the body in either case. Never raises.
@@ -85,7 +87,7 @@ class Worker:
             item = _parse(body)
             wid = Workitem(item)
             forget = wid.forget
-            self._current = (body, wid)
+            self._current = (leaf, wid)
             fields = item["fields"]
             if "debug_trace" in fields or _dump_wanted(fields):
                 self._debug(wid)
@@ -103,16 +105,17 @@ class Worker:
             return outcome, "nothing", reply
         return outcome, "reply", reply
 
-    def control(self, message: str, body: Optional[bytes]) -> Optional[bytes]:
-        """Serve a control message, on a second thread; returns a JSON answer or None.
+    def control(self, message: str, leaf: Optional[str] = None) -> Optional[bytes]:
+        """Serve a control message, on another thread than run(); returns a JSON answer.
 
-        message  "stop", "die"; "cancel", "status" with `body`, the workitem in question
-                 or None. {"answer": …}, {"error": "Cls: text"}, or None where there is
-                 nothing to say. Never raises.
+        message  "stop", "die": the answer is None, or {"error": "Cls: text"};
+                 "cancel", "status" about the workitem `leaf` (as run() was given it), or
+                 None where it is not known which: {"answer": …}, {"error": "Cls: text"},
+                 or {"absent": why} where there is none. Never raises.
         """
         reply = None
         try:
-            reply = self._control(message, body)
+            reply = self._control(message, leaf)
             if getpid() != self._pid:
                 _end_child(None)
         except BaseException as exc:
@@ -161,23 +164,22 @@ class Worker:
 
     # -- control
 
-    def _control(self, message: str, body: Optional[bytes]) -> Optional[bytes]:
+    def _control(self, message: str, leaf: Optional[str]) -> Optional[bytes]:
         if message in ("stop", "die"):
             getattr(self._exo, message)()
             return None
         if message not in ("cancel", "status"):
             raise ValueError(f"unknown control message {message!r}")
-        answer = getattr(self._exo, message)(self._workitem(body))
-        return None if answer is _exo.NO_ANSWER else encode({"answer": answer})
-
-    def _workitem(self, body: Optional[bytes]) -> Optional[Workitem]:
-        """The workitem with this body: the very one that handle_wi has, if it does."""
-        if body is None:
-            return None
-        current = self._current
-        if current is not None and current[0] == body:
-            return current[1]
-        return Workitem(body)
+        wid = None
+        if leaf is not None:
+            current = self._current
+            if current is None or current[0] != leaf:
+                return encode({"absent": "finished meanwhile"})  # exo knows this very text
+            wid = current[1]  # the very object that handle_wi works on
+        answer = getattr(self._exo, message)(wid)
+        if answer is _exo.NO_ANSWER:
+            return encode({"absent": f"no {message}() in the handler"})
+        return encode({"answer": answer})
 
     def _control_failed(self, message: str, exc: BaseException) -> bytes:
         from . import _errors

@@ -134,3 +134,379 @@ answers() { [ "$(answer "$1")" = "$2" ]; }
 	start_ready
 	ask status
 }
+
+# --- status, with the handler's answer ---
+
+begun() { wait_until 20 journal "^begin $1 "; }
+
+@test "the handler's own status: of the very workitem that it works on" {
+	handler_with <<-'PY'
+		def handle_wi(self, wid):
+		    self.wid = wid
+		    super().handle_wi(wid)
+		def status(self, wid):
+		    return {"very": wid is self.wid, "n": wid.fields.n, "text": "ä\n\ud800"}
+	PY
+	start_ready 
+	n=$(put n=7 do=wait wait=go)
+	begun 7
+	ask 'status wait=10000'
+	answers '[x["type"] for x in a]' "['status', 'answer', 'end']"
+	answers '[a[1][k] for k in ("worker", "name", "wfid")]' "['0-1', '$n', '20261122-1028-renejayu-pobapeze']"
+	answers 'a[1]["answer"] == {"very": True, "n": 7, "text": "ä\n\ud800"}' True
+	ask 'status wait=0'
+	answers '[x["type"] for x in a]' "['status', 'end']"
+	: >"$S/go"
+	wait_until 10 has_result "$n"
+	ask 'status wait=10000'
+	answers '[x["type"] for x in a]' "['status', 'end']"
+}
+
+@test "two workers: each answers for its own; by wfid only the one that is meant" {
+	echo 'instances = 2' >>"$CONF"
+	handler_with <<-'PY'
+		def status(self, wid):
+		    return wid.fields.n
+	PY
+	start_ready 2
+	put n=1 do=wait wait=go wfid=w-one >/dev/null
+	put n=2 do=wait wait=go wfid=w-two >/dev/null
+	begun 1
+	begun 2
+	ask 'status wait=10000'
+	answers 'sorted((x["wfid"], x["answer"]) for x in a if x["type"] == "answer")' "[('w-one', 1), ('w-two', 2)]"
+	ask 'status w-two wait=10000'
+	answers '[(x["wfid"], x["answer"]) for x in a if x["type"] == "answer"]' "[('w-two', 2)]"
+	: >"$S/go"
+}
+
+@test "a handler without status(), one that raises, one that returns what is no JSON or too much" {
+	handler_with <<-'PY'
+		def handle_wi(self, wid):
+		    if wid.fields.status:
+		        self.status = lambda w: eval(wid.fields.status)
+		    super().handle_wi(wid)
+	PY
+	start_ready
+	i=0
+	while read -r code want; do
+		i=$((i + 1))
+		n=$(put n=$i do=wait wait=go$i status="$code")
+		begun $i
+		ask 'status wait=10000'
+		answers 'a[1]' "$(printf "{'type': 'answer', 'worker': '0-1', 'name': '%s', 'wfid': '20261122-1028-renejayu-pobapeze', %s}" "$n" "$want")"
+		: >"$S/go$i"
+		wait_until 10 has_result "$n"
+	done <<-'EOF'
+		0 'absent': 'no status() in the handler'
+		[][1] 'error': 'IndexError: list index out of range'
+		sys.exit(3) 'error': 'SystemExit: 3'
+		{1} 'error': 'TypeError: Object of type set is not JSON serializable'
+		"x"*70000 'error': 'the answer has 70013 bytes, which is too long'
+		None 'answer': None
+	EOF
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "status within 100 ms while the handler holds the interpreter in a C call, or its status() hangs" {
+	handler_with <<-'PY'
+		def do_hold(self, f):
+		    import ctypes
+		    libc = ctypes.PyDLL(None)
+		    while not os.path.exists(os.path.join(STATE, f.wait)):
+		        libc.usleep(1500000)
+		def status(self, wid):
+		    if wid.fields.do == "wait":
+		        wait_for("status")
+		        return "at last"
+	PY
+	start_ready
+	for do in hold wait; do
+		n=$(put n=$do do=$do wait=go.$do)
+		begun $do
+		sleep 0.2 # into the call
+		/usr/bin/python3 - "$H" <<-'PY'
+			import json, os, socket, sys, time
+			os.chdir(sys.argv[1] + "/run/P1")
+			first = []
+			for _ in range(20): # more than the worker keeps
+			    s = socket.socket(socket.AF_UNIX)
+			    s.settimeout(20)
+			    began = time.monotonic()
+			    s.connect("control")
+			    s.sendall(b"status wait=30\n")
+			    f = s.makefile()
+			    status = json.loads(f.readline())
+			    first.append(time.monotonic() - began)
+			    assert status["workers"][0]["state"] == "busy", status
+			    assert json.loads(f.readline())["absent"] == "no answer within 30 ms"
+			    assert json.loads(f.readline()) == {"type": "end", "code": 0}
+			assert sorted(first)[10] < 0.1, first
+		PY
+		: >"$S/go.$do"
+		wait_until 10 has_result "$n"
+	done
+	: >"$S/status"
+	n=$(put n=3 do=wait wait=go)
+	begun 3
+	answered() { ask 'status wait=5000' && answers 'a[1].get("answer")' 'at last'; }
+	wait_until 10 answered
+	: >"$S/go"
+	wait_until 10 has_result "$n"
+	stop_exo
+	[ "$code" -eq 0 ]
+}
+
+@test "a hung status() keeps neither a cancel, nor stop, nor the end from coming" {
+	echo 'grace = 20' >>"$CONF"
+	handler_with <<-'PY'
+		def status(self, wid):
+		    journal("in status")
+		    wait_for("never")
+		def cancel(self, wid):
+		    journal("in cancel")
+		    return "yes"
+	PY
+	start_ready
+	n=$(put n=1 do=stoppable)
+	begun 1
+	ask 'status wait=50'
+	wait_until 10 journal '^in status'
+	ask "cancel $n"
+	wait_until 10 journal '^in cancel'
+	stop_exo
+	[ "$code" -eq 0 ]
+	[ "$(header "$n" outcome)" = ok ]
+	journal '^lifecycle stop'
+}
+
+# --- cancel ---
+
+# Follows a cancellation in the background: follow REQUEST; then followed, and its answers.
+follow()
+{
+	{ "$LIB/ctl.py" "$H" P1 "$1" >"$BATS_TEST_TMPDIR/answer" 2>&1; echo $? >"$BATS_TEST_TMPDIR/followed"; } 3>&- &
+	PIDS="$PIDS $!"
+}
+followed() { [ -s "$BATS_TEST_TMPDIR/followed" ]; }
+events() { answers '[x.get("event", x["type"]) for x in a]' "$1"; }
+event_was() { grep -q "\"event\":\"$1\"" "$BATS_TEST_TMPDIR/answer"; }
+retired_result() { has_result "$1" && [ "$(header "$1" outcome)" = "$2" ] && [ "$(header "$1" send)" = "$3" ]; }
+
+CANCELLABLE='
+def handle_wi(self, wid):
+    self.wid, self.cancelled = wid, False
+    super().handle_wi(wid)
+def do_until_cancelled(self, f):
+    while not self.cancelled:
+        time.sleep(0.01)
+    f.cancelled = True
+def cancel(self, wid):
+    journal(f"cancel {wid is self.wid}" if wid else "cancel None")
+    self.cancelled = True
+    return {"stopping": True}'
+
+@test "cancel, by name and by wfid: requested, acknowledged, finished; the reply is what the handler left" {
+	handler_with <<<"$CANCELLABLE"
+	start_ready
+	for by in name wfid; do
+		n=$(put n=$by do=until_cancelled wfid=w-$by)
+		begun $by
+		key=$n
+		[ $by = name ] || key=w-wfid
+		ask "cancel $key wait=20000"
+		events "['requested', 'acknowledged', 'finished', 'end']"
+		answers 'a[1]["answer"], a[2]["outcome"], a[0]["name"], a[0]["wfid"]' "({'stopping': True}, 'ok', '$n', 'w-$by')"
+		retired_result "$n" ok reply
+		[ "$(field "$n" '["fields"]["cancelled"]')" = True ]
+	done
+	journal_count '^cancel True' 2
+	code_of "cancel $n"
+	[ "$code" -eq 4 ]
+}
+
+@test "without wait: the connection ends at requested, the cancellation goes on" {
+	handler_with <<<"$CANCELLABLE"
+	start_ready
+	n=$(put n=1 do=until_cancelled)
+	begun 1
+	ask "cancel $n"
+	answers 'a[0]["event"], a[-1]' "('requested', {'type': 'end', 'code': 0})"
+	wait_until 10 has_result "$n"
+}
+
+@test "quiet: the reply is kept and not sent, and the handler is told once however often it is asked" {
+	handler_with <<-'PY'
+		def cancel(self, wid):
+		    journal("cancel")
+	PY
+	start_ready
+	n=$(put n=1 do=wait wait=go)
+	begun 1
+	ask "cancel $n quiet=yes"
+	wait_until 10 journal '^cancel'
+	for _ in 1 2 3; do ask "cancel $n quiet=yes"; done
+	ask 'status wait=0'
+	answers 'a[0]["workers"][0]["workitem"]["cancelled"]' True
+	follow "cancel $n quiet=yes wait=60000"
+	wait_until 10 event_was requested
+	: >"$S/go"
+	wait_until 10 followed
+	events "['requested', 'finished', 'end']"
+	retired_result "$n" ok nothing
+	[ "$(header "$n" length)" = "$(body "$n" | wc -c)" ]
+	[ "$(header "$n" sha256)" = "$(body "$n" | sha256sum | cut -c1-64)" ]
+	journal_count '^cancel' 1
+}
+
+@test "withdrawn: what waits in new/, and what is ahead of a busy worker; it never runs" {
+	start_ready
+	a=$(put n=1 do=wait wait=go wfid=w-one)
+	begun 1
+	b=$(put n=2 wfid=w-two)
+	wait_until 10 test -e "$W/cur/$b,a1" # ahead
+	c=$(put n=3 wfid=w-two)
+	d=$(put n=4 wfid=w-four)
+	e=$(put n=5 wfid=w-five)
+	ask 'cancel w-two'
+	events "['withdrawn', 'withdrawn', 'end']"
+	answers 'sorted(x["name"] for x in a[:2])' "['$b', '$c']"
+	ask "cancel $d quiet=yes wait=5000"
+	answers '[a[0][k] for k in ("name", "wfid", "event")], a[1]["code"]' "(['$d', 'w-four', 'withdrawn'], 0)"
+	: >"$S/go"
+	wait_until 10 has_result "$e"
+	for n in $b $c; do
+		retired_result "$n" cancelled reply
+		[ "$(field "$n" '["error"]["message"]')" = 'P1: cancelled before it was begun' ]
+	done
+	retired_result "$d" cancelled nothing
+	retired_result "$a" ok reply
+	journal_count '^begin [234] ' 0
+}
+
+@test "a label that fits is no proof: another process with the same first 40 characters is left alone" {
+	start_ready
+	put n=1 do=wait wait=go >/dev/null
+	begun 1
+	long=20261122-1052-0123456789012345678901234567
+	a=$(put n=2 "wfid=$long.one" 2>/dev/null) || true
+	ask 'status wait=0'
+	code_of "cancel $long.two"
+	[ "$code" -eq 4 ]
+	: >"$S/go"
+}
+
+@test "kill: who does not end in time is killed with its whole group, and answered at once" {
+	handler_with <<-'PY'
+		def do_stubborn(self, f):
+		    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+		    p = subprocess.Popen(["sleep", "600"])
+		    open(os.path.join(STATE, "daemon.1"), "w").write(str(p.pid))
+		    wait_for("never")
+	PY
+	start_ready
+	for quiet in no yes; do
+		n=$(put n=$quiet do=stubborn)
+		begun $quiet
+		wait_until 10 test -s "$S/daemon.1"
+		d=$(cat "$S/daemon.1")
+		ask "cancel $n kill=1 wait=30000 quiet=$quiet"
+		events "['requested', 'unsupported', 'killed', 'finished', 'end']"
+		answers 'a[3]["outcome"]' cancelled
+		[ $quiet = no ] || retired_result "$n" cancelled nothing
+		[ $quiet = yes ] || retired_result "$n" cancelled reply
+		wait_until 5 gone "$d"
+		rm "$S/daemon.1"
+	done
+	journal_count '^begin' 2
+	[ "$(status restarts)" = 0 ]
+	m=$(put n=after)
+	wait_until 10 has_result "$m"
+}
+
+@test "a cancelled workitem whose worker dies is answered at once and not tried again" {
+	handler_with <<-'PY'
+		def cancel(self, wid):
+		    print("dying of it")
+		    os._exit(9)
+	PY
+	start_ready
+	for quiet in no yes; do
+		n=$(put n=$quiet do=wait wait=never)
+		begun $quiet
+		ask "cancel $n wait=30000 quiet=$quiet"
+		events "['requested', 'finished', 'end']"
+		answers 'a[1]["outcome"]' cancelled
+		[ $quiet = no ] || retired_result "$n" cancelled nothing
+		[ $quiet = yes ] || retired_result "$n" cancelled reply
+		field "$n" '["error"]["message"]' | grep -q 'P1: cancelled: worker exited with code 9'
+		field "$n" '["error"]["trace"]' | grep -q 'dying of it'
+	done
+	journal_count '^begin' 2
+}
+
+@test "cancel() raises, hangs, returns what is no JSON; no cancel() at all; and wait ends in 75" {
+	handler_with <<-'PY'
+		def handle_wi(self, wid):
+		    if wid.fields.cancel:
+		        self.cancel = lambda w: eval(wid.fields.cancel)
+		    super().handle_wi(wid)
+	PY
+	start_ready
+	i=0
+	while read -r expr want; do
+		i=$((i + 1))
+		n=$(put n=$i do=wait wait=go$i cancel="$expr")
+		begun $i
+		follow "cancel $n wait=60000"
+		wait_until 10 event_was "$want"
+		: >"$S/go$i"
+		wait_until 10 followed
+		events "['requested', '$want', 'finished', 'end']"
+		rm "$BATS_TEST_TMPDIR/followed"
+	done <<-'EOF'
+		0 unsupported
+		[][1] failed
+		sys.exit(3) failed
+		{1} failed
+		None acknowledged
+	EOF
+	n=$(put n=hang do=wait wait=go cancel='wait_for("go")')
+	begun hang
+	code_of "cancel $n wait=100"
+	[ "$code" -eq 75 ]
+	events "['requested', 'end']"
+	: >"$S/go"
+	wait_until 10 has_result "$n"
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "cancel -: every handler hears of it, with no workitem; nothing else happens" {
+	echo 'instances = 2' >>"$CONF"
+	handler_with <<<"$CANCELLABLE"
+	start_ready 2
+	ask 'cancel -'
+	answers 'a' "[{'type': 'end', 'code': 0}]"
+	wait_until 10 journal_count '^cancel None' 2
+}
+
+@test "a client that hangs up ends its enquiry, not the cancellation" {
+	start_ready
+	n=$(put n=1 do=wait wait=never)
+	begun 1
+	follow "cancel $n kill=2 wait=60000"
+	wait_until 10 event_was unsupported
+	kill "${PIDS##* }"
+	wait_until 20 has_result "$n"
+	retired_result "$n" cancelled reply
+}
+
+@test "exo is told to stop while a cancelled one runs: it is answered, not resumed" {
+	echo 'grace = 1' >>"$CONF"
+	start_ready
+	n=$(put n=1 do=wait wait=never)
+	begun 1
+	ask "cancel $n quiet=yes"
+	stop_exo
+	retired_result "$n" cancelled nothing
+}

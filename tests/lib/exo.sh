@@ -83,3 +83,13 @@ rss_kb() { awk '/^VmRSS/{print $2}' "/proc/$1/status"; }
 # Ends exo and says with what code.
 stop_exo() { kill -TERM "$exo"; code=0; wait "$exo" || code=$?; }
 
+# The handler of the tests with more methods, from stdin.
+handler_with()
+{
+	rm -f "$H/sv/skynet-P1/code.py"
+	{
+		printf 'import sys\nsys.path.insert(0, "%s")\nfrom exo_handler import *\nimport exo_handler\n' "$LIB"
+		printf 'class ParticipantHandler(exo_handler.ParticipantHandler):\n'
+		sed 's/^/    /'
+	} >"$H/sv/skynet-P1/code.py"
+}

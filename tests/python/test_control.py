@@ -35,10 +35,34 @@ def test_lifecycle(worker, message):
     assert type(seen).__name__ == "ParticipantCtrl"
 
 
+LEAF = "20261122T105443.865116-0000-9f86d081884c7d65-20261122-1052-gomo,a1"
+
+
+def while_it_runs(made, ask):
+    """What ask() returns while handle_wi of the worker is on a workitem called LEAF."""
+    handler = made._exo.handler
+    entered, go_on = threading.Event(), threading.Event()
+
+    def handle_wi(wid):
+        handler.wid = wid
+        entered.set()
+        go_on.wait(10)
+
+    handler.handle_wi = handle_wi
+    runner = threading.Thread(target=made.run, args=(body_of(x=1), LEAF))
+    runner.start()
+    try:
+        assert entered.wait(10)
+        return ask()
+    finally:
+        go_on.set()
+        runner.join()
+
+
 @pytest.mark.parametrize("message", ["cancel", "status"])
 def test_old_style(worker, message):
     made = worker(OLD_STYLE)
-    answer = json.loads(made.control(message, body_of(x=1)))
+    answer = json.loads(while_it_runs(made, lambda: made.control(message, LEAF)))
     seen = made._exo.handler.seen
     assert answer == {"answer": "20261122-1052-gomo"}
     assert seen.message == message
@@ -57,8 +81,8 @@ def test_old_style_without_a_workitem(worker, message):
 def test_new_style(worker):
     made = worker(NEW_STYLE)
     wfid = "20261122-1052-gomo"
-    assert json.loads(made.control("cancel", body_of())) == {"answer": ["cancelled", wfid]}
-    assert json.loads(made.control("status", body_of())) == {"answer": {"status": wfid}}
+    answers = while_it_runs(made, lambda: [made.control(m, LEAF) for m in ("cancel", "status")])
+    assert [json.loads(a)["answer"] for a in answers] == [["cancelled", wfid], {"status": wfid}]
     assert json.loads(made.control("status", None)) == {"answer": {"status": None}}
     assert made._exo.handler.seen is None
 
@@ -70,41 +94,37 @@ def test_one_new_method_leaves_the_other_to_the_old_one(worker):
     assert made._exo.handler.seen.message == "cancel"
 
 
-@pytest.mark.parametrize("message", ["stop", "die", "cancel", "status"])
-@pytest.mark.parametrize("body", [None, body_of()])
-def test_a_handler_without_these_methods(worker, records, message, body):
-    assert worker(NOTHING).control(message, body) is None
+@pytest.mark.parametrize("message", ["stop", "die"])
+def test_a_handler_without_lifecycle(worker, records, message):
+    assert worker(NOTHING).control(message, None) is None
+    assert records == []
+
+
+@pytest.mark.parametrize("message", ["cancel", "status"])
+def test_a_handler_without_these_methods(worker, records, message):
+    made = worker(NOTHING)
+    absent = {"absent": f"no {message}() in the handler"}
+    assert json.loads(made.control(message, None)) == absent
+    assert json.loads(while_it_runs(made, lambda: made.control(message, LEAF))) == absent
     assert records == []
 
 
 def test_the_very_workitem_that_handle_wi_works_on(worker):
-    made = worker(
-        NEW_STYLE
-        + """
-def handle_wi(self, wid):
-    self.wid = wid
-    self.entered.set()
-    self.go_on.wait(10)
-"""
-    )
+    made = worker(NEW_STYLE)
     handler = made._exo.handler
-    handler.entered, handler.go_on = threading.Event(), threading.Event()
-    body = body_of(x=1)
-    runner = threading.Thread(target=made.run, args=(body,))
-    runner.start()
-    try:
-        assert handler.entered.wait(10)
-        made.control("status", bytes(bytearray(body)))  # equal bytes, another object
+
+    def ask():
+        made.control("status", LEAF)
         assert handler.seen is handler.wid
-        made.control("cancel", body_of(x=2))
-        assert handler.seen is not handler.wid and handler.seen.fields.x == 2
         made.control("cancel", None)
         assert handler.seen is None
-    finally:
-        handler.go_on.set()
-        runner.join()
-    made.control("status", body)
-    assert handler.seen is not handler.wid  # it is not working on it any more
+        handler.seen = "not asked"
+        for leaf in (LEAF[:-1] + "2", "", "x" * 10):
+            assert json.loads(made.control("cancel", leaf)) == {"absent": "finished meanwhile"}
+        assert handler.seen == "not asked"
+
+    while_it_runs(made, ask)
+    assert json.loads(made.control("status", LEAF)) == {"absent": "finished meanwhile"}
 
 
 @pytest.mark.parametrize(
@@ -137,11 +157,6 @@ def test_lifecycle_failures_are_logged_not_raised(worker, records, message):
     )
     assert json.loads(made.control(message, None)) == {"error": f"SystemExit: {message}"}
     assert len(records) == 1
-
-
-def test_a_body_that_is_no_workitem(worker):
-    answer = json.loads(worker(NEW_STYLE).control("status", b"not JSON"))
-    assert answer["error"].startswith("JSONDecodeError: ")
 
 
 def test_an_unknown_message(worker):

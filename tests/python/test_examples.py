@@ -74,12 +74,12 @@ def test_failing_otherwise_prints(example, capsys):
 
 def test_failing_hangs_until_cancelled(example):
     made, body, out = example("failing"), body_of(mode="hang"), []
-    runner = threading.Thread(target=lambda: out.append(made.run(body)), daemon=True)
+    runner = threading.Thread(target=lambda: out.append(made.run(body, "leaf")), daemon=True)
     runner.start()
     runner.join(0.2)
     assert runner.is_alive()
     while runner.is_alive():
-        made.control("cancel", body)
+        made.control("cancel", "leaf")
         runner.join(0.05)
     assert json.loads(out[0][2])["error"]["message"] == "RuntimeError: cancelled"
 

@@ -1,0 +1,83 @@
+/* status and cancel: what exo wants to know from the handler. Each has a thread of its own, made when it is first
+ * needed: neither a status() that hangs nor one that waits for the interpreter keeps a cancel() or a `stop` waiting. */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "sys/fd.h"
+#include "worker.h"
+
+enum { ANSWER_MAX = 64 << 10 };
+static const char *const WORDS[LANES] = {[LANE_STATUS] = "status", [LANE_CANCEL] = "cancel"};
+
+static void answer(const struct enquiry *e, const char *json)
+{
+	SN_AUTOFREE char *text = NULL;
+	size_t len = strlen(json);
+
+	if (len > ANSWER_MAX)
+		text = sn_asprintf("answer %s {\"error\":\"the answer has %zu bytes, which is too long\"}",
+				   e->id, len);
+	else
+		text = sn_asprintf("answer %s %s", e->id, json);
+	if (sn_fd_send(FD_CONTROL, text, strlen(text), -1) < 0)
+		sn_debug("worker: an answer cannot be sent"); /* exo is gone: the watch thread sees it */
+}
+
+static void *serve(void *arg)
+{
+	struct lane *l = arg;
+	struct worker *w = l->worker;
+
+	for (;;) {
+		SN_AUTOFREE char *json = NULL;
+		struct enquiry e;
+
+		(void)pthread_mutex_lock(&w->lock);
+		while (l->count == 0)
+			(void)pthread_cond_wait(&w->changed, &w->lock);
+		e = l->queue[0];
+		memmove(l->queue, l->queue + 1, --l->count * sizeof l->queue[0]);
+		(void)pthread_mutex_unlock(&w->lock);
+		json = python_enquire(WORDS[l - w->lanes], strcmp(e.leaf, "-") == 0 ? NULL : e.leaf);
+		answer(&e, json != NULL ? json : "{\"absent\":\"the handler is not loaded yet\"}");
+	}
+	return NULL;
+}
+
+/* As the control thread it blocks no signal: its children would inherit that. */
+static bool start(struct lane *l)
+{
+	pthread_t thread;
+	sigset_t none, old;
+	int r;
+
+	(void)sigemptyset(&none);
+	(void)pthread_sigmask(SIG_SETMASK, &none, &old);
+	r = pthread_create(&thread, NULL, serve, l);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r != 0)
+		sn_warn("worker: no thread for the handler's %s(): %s", WORDS[l - l->worker->lanes],
+			strerror(r));
+	return r == 0;
+}
+
+void enquire(struct worker *w, enum lane_number number, const char *arg)
+{
+	struct lane *l = &w->lanes[number];
+	const char *leaf = strchr(arg, ' ');
+	struct enquiry *e = &l->queue[l->count];
+
+	/* Too many are waiting behind one that hangs: exo does not wait for answers. */
+	if (leaf == NULL || (size_t)(leaf - arg) >= sizeof e->id || strlen(leaf + 1) >= sizeof e->leaf ||
+	    l->count == ENQUIRIES_MAX)
+		return;
+	l->worker = w;
+	if (!l->started && !(l->started = start(l)))
+		return;
+	(void)snprintf(e->id, sizeof e->id, "%.*s", (int)(leaf - arg), arg); /* fits */
+	(void)snprintf(e->leaf, sizeof e->leaf, "%s", leaf + 1);
+	l->count++;
+	(void)pthread_cond_broadcast(&w->changed);
+}

@@ -1,0 +1,107 @@
+/* Results that exo itself writes: error replies in place of the handler's, and what is kept but not sent. */
+#include "answer.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "data/workitem.h"
+#include "exo.h"
+#include "spool/result.h"
+#include "sys/dir.h"
+#include "sys/fd.h"
+
+enum { REPLY_EXTRA_BYTES = 64 << 10 };
+
+static int read_file(int dirfd, const char *leaf, struct sn_buf *b)
+{
+	SN_AUTOFD int fd = sn_dir_open_hostile(dirfd, leaf);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	return sn_fd_read_all(fd, b);
+}
+
+static int splice_error(struct exo *x, const struct sn_buf *body, const struct answer *a, struct sn_buf *ret)
+{
+	const char *lines[RING_LINES];
+	struct sn_error_reply e = {
+		.class_name = x->config.participant.error_class, .message = a->message, .trace = lines};
+
+	while (e.count < RING_LINES && (lines[e.count] = ring_line(a->ring, (unsigned)e.count)) != NULL)
+		e.count++;
+	return sn_workitem_add_error(body->data, body->len, &e, ret);
+}
+
+static int store(struct exo *x, const struct item *it, const struct sn_result *res,
+		 const struct sn_buf *reply)
+{
+	char leaf[SN_ATTEMPT_SIZE];
+	int r;
+
+	item_leaf(it, leaf);
+	/* No digest (exo has no libcrypto): the file is synced instead. */
+	r = sn_result_write(&x->spool, leaf, res, reply->data, reply->len, true);
+	if (r == 0)
+		r = sn_claim_finish(&x->spool, it->name, it->attempt, true);
+	if (r == -ENOSPC || r == -EDQUOT)
+		room_wait(x, reply->len, -r);
+	return r == -EEXIST ? 0 : r;
+}
+
+int answer_make(struct exo *x, const struct item *it, const struct answer *a)
+{
+	size_t max = x->config.participant.max_size_bytes;
+	struct sn_buf body = SN_BUF(max + 1), reply = SN_BUF(2 * max + REPLY_EXTRA_BYTES);
+	struct sn_result res = {
+		.outcome = a->outcome, .attempt = it->attempt, .started_us = sn_clock_real_us()};
+	char leaf[SN_ATTEMPT_SIZE];
+	struct sn_workitem wi;
+	int r;
+
+	item_leaf(it, leaf);
+	r = read_file(x->spool.cur, leaf, &body);
+	if (r == 0) {
+		sn_workitem_read(body.data, body.len, &wi);
+		res.send = a->silent || wi.forget ? SN_SEND_NOTHING : SN_SEND_REPLY;
+		res.finished_us = res.started_us;
+		r = splice_error(x, &body, a, &reply);
+	}
+	if (r == 0)
+		r = store(x, it, &res, &reply);
+	sn_buf_release(&body);
+	sn_buf_release(&reply);
+	if (r == 0)
+		sn_log(a->outcome == SN_CANCELLED ? SN_INFO : SN_ERROR,
+		       "name=%s attempt=%u: error reply%s: %s", it->name, it->attempt,
+		       res.send == SN_SEND_NOTHING ? ", kept and not sent" : "", a->message);
+	if (r == 0 || r == -ENOENT) /* ENOENT: retired meanwhile */
+		deaths_forget(&x->deaths, it->name);
+	return r == -ENOENT ? 0 : r;
+}
+
+int answer_silence(struct exo *x, const struct item *it)
+{
+	struct sn_buf text = SN_BUF(2 * x->config.participant.max_size_bytes + REPLY_EXTRA_BYTES);
+	char leaf[SN_ATTEMPT_SIZE];
+	struct sn_result res;
+	size_t body_at;
+	int r;
+
+	item_leaf(it, leaf);
+	r = read_file(x->spool.tmp, leaf, &text);
+	if (r == 0)
+		r = text.len > 0 ? sn_result_parse(text.data, text.len, &res, &body_at) : -EINVAL;
+	if (r == 0 && res.send != SN_SEND_NOTHING) {
+		res.send = SN_SEND_NOTHING;
+		r = sn_result_write(&x->spool, leaf, &res, text.data + body_at, text.len - body_at,
+				    res.sha256[0] == '\0');
+	}
+	sn_buf_release(&text);
+	return r;
+}

@@ -1,0 +1,23 @@
+/* Results that exo itself writes (docs/SPOOL.md, section 6). */
+#ifndef EXO_ANSWER_H
+#define EXO_ANSWER_H
+
+#include "data/result.h"
+#include "items.h"
+
+struct exo;
+struct ring;
+
+struct answer {
+	enum sn_outcome outcome;
+	bool silent;		 /* kept, not sent */
+	const char *message;	 /* of the error */
+	const struct ring *ring; /* its trace; NULL none */
+};
+
+/* The workitem in cur/ with an error in it, as its result. 0, also when it was retired or has a result already; -errno. */
+int answer_make(struct exo *x, const struct item *it, const struct answer *a) SN_CHECK;
+/* What the worker has left in result/tmp is not to be sent. 0 or -errno. */
+int answer_silence(struct exo *x, const struct item *it) SN_CHECK;
+
+#endif

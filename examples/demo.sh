@@ -50,6 +50,15 @@ say 'A workitem whose handler fails: the engine gets an error reply.'
 # shellcheck disable=SC2086
 run $skynet put stumbler --wait "$top/examples/failing/raise.json" || :
 
+say 'A participant may be any executable: the workitem on stdin, the exit code the result.'
+sed -n '2,$p' "$top/examples/shell/room.sh"
+# shellcheck disable=SC2086
+run $skynet install "$top/examples/shell/room.sh"
+# shellcheck disable=SC2086
+run $skynet start room
+# shellcheck disable=SC2086
+run $skynet put room --wait "$top/tests/data/workitems/simple.json"
+
 say 'The spool is files. open/ is what is unfinished; done/ keeps every workitem and its reply.'
 (cd "$home" && find spool/minimal -mindepth 1 | sort)
 

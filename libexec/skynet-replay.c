@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "svc/cli.h"
 #include "svc/envfile.h"
+#include "svc/programs.h"
 #include "svc/put.h"
 #include "sys/fd.h"
 
@@ -43,7 +44,8 @@ static const struct sn_command COMMAND = {
 	"Runs the handler on a workitem that was kept (a file; or a name, its beginning, or a WFID, in\n"
 	"any spool), in the foreground, with the participant's configuration, environment and uid.\n"
 	"The reply goes to standard output, what is logged and printed to standard error; nothing is\n"
-	"sent, and the spool stays as it is. Exit 0: the handler's outcome is ok, 1: error.",
+	"sent, and the spool stays as it is. Exit 0: the handler's outcome is ok, 1: error. A participant\n"
+	"that is no Python is run as its worker would; --pdb and --diff are for Python.",
 	OPTIONS};
 
 struct replay {
@@ -229,19 +231,34 @@ static char *pass(const struct replay *rp, const struct sn_buf *b)
 /* python/ beside this program, where exo-python looks for it, too; "": it is installed where Python finds it. */
 static char *python_dir(void)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	char *dir, *slash;
+	SN_AUTOFREE char *programs = sn_programs_dir();
+	char *dir = sn_asprintf("%s/python", programs);
 
-	if (n <= 0)
-		return sn_strdup("");
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	*slash = '\0';
-	dir = sn_asprintf("%s/python", self);
 	if (access(dir, F_OK) < 0)
 		dir[0] = '\0';
 	return dir;
+}
+
+/* Code that is no Python: its worker does it (docs/WORKER.md). Memory is not given back here either. */
+static void run_worker(struct replay *rp, const char *worker)
+{
+	SN_AUTOFREE char *programs = sn_programs_dir();
+	char *args[9], *program = sn_asprintf("%s/%s", programs, worker);
+	size_t n = 0;
+
+	if (rp->pdb || rp->diff)
+		sn_cli_usage(&rp->cli, "--pdb and --diff are for handlers in Python");
+	args[n++] = program;
+	args[n++] = sn_strdup("--home");
+	args[n++] = rp->cli.home.root;
+	args[n++] = sn_strdup("--replay");
+	args[n++] = pass(rp, &rp->body);
+	if (rp->raw)
+		args[n++] = sn_strdup("--raw");
+	args[n++] = rp->participant;
+	args[n] = NULL;
+	(void)execv(program, args); /* returns only on an error */
+	sn_cli_die(&rp->cli, SN_EXIT_UNAVAILABLE, "cannot start %s: %s", program, strerror(errno));
 }
 
 static size_t count(char *const *list)
@@ -285,6 +302,7 @@ static void run(struct replay *rp)
 	struct sn_config config;
 	struct sn_config_reader rd = {0};
 	struct sn_env env = {0};
+	const char *worker;
 	int r = sn_home_config(&rp->cli.home, rp->participant, &rd, &config);
 
 	if (r == -ENOENT)
@@ -297,7 +315,10 @@ static void run(struct replay *rp)
 		sn_cli_die(&rp->cli, SN_EXIT_TEMPORARY, "out of memory");
 	if (chdir(dir) < 0)
 		sn_cli_die(&rp->cli, sn_cli_code(-errno), "cannot enter %s: %s", dir, strerror(errno));
-	run_python(rp, &config, files);
+	worker = sn_programs_worker(config.participant.code);
+	if (strcmp(worker, "exo-python") == 0)
+		run_python(rp, &config, files);
+	run_worker(rp, worker);
 }
 
 static void parse(struct replay *rp, int argc, char **argv)

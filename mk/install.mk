@@ -1,5 +1,6 @@
 # What is needed, what is shown, and where things go.
 PYTHONDIR ?= $(shell $(PYTHON) -c 'import sysconfig as s; print(s.get_path("purelib", "deb_system" if "deb_system" in s.get_scheme_names() else None) if "deb_system" in s.get_scheme_names() else s.get_path("purelib"))' 2>/dev/null)
+INCLUDEDIR ?= $(PREFIX)/include
 COMPDIR   ?= $(PREFIX)/share/bash-completion/completions
 
 .PHONY: deps deps-check deps-lint demo install
@@ -20,7 +21,7 @@ demo: deps
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(LIBEXECDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(PYTHONDIR) \
-		$(DESTDIR)$(MANDIR) $(DESTDIR)$(COMPDIR)
+		$(DESTDIR)$(MANDIR) $(DESTDIR)$(COMPDIR) $(DESTDIR)$(INCLUDEDIR)/skynet
 	install -m 755 $(PROGS) $(DESTDIR)$(LIBEXECDIR)
 	for s in $(wildcard libexec/*.sh spool-tools/*.sh); do \
 		install -m 755 $$s $(DESTDIR)$(LIBEXECDIR)/$$(basename $$s .sh) || exit 1; done
@@ -31,6 +32,7 @@ install: all
 	chmod 755 $(DESTDIR)$(PREFIX)/bin/skynet
 	for t in $(basename $(notdir $(wildcard spool-tools/*.c spool-tools/*.sh))); do \
 		ln -sfn $(LIBEXECDIR)/$$t $(DESTDIR)$(PREFIX)/bin/$$t || exit 1; done
+	install -m 644 include/skynet/participant.h $(DESTDIR)$(INCLUDEDIR)/skynet/
 	cp -R sv-templates $(DESTDIR)$(DATADIR)/
 	for d in SkyNET RuoteAMQP; do install -d $(DESTDIR)$(PYTHONDIR)/$$d && \
 		install -m 644 python/$$d/*.py $(DESTDIR)$(PYTHONDIR)/$$d/ || exit 1; done

@@ -5,7 +5,7 @@ LIBSRC   := $(wildcard lib/*/*.c)
 LIBOBJ   := $(LIBSRC:%.c=$(BUILD)/obj/%.o)
 LIB      := $(BUILD)/libskynet.a
 
-BIGPROGS := amqp-spool exo exo-python exo-exec
+BIGPROGS := amqp-spool exo exo-python exo-exec exo-so
 ONEPROGS := $(basename $(notdir $(wildcard libexec/*.c spool-tools/*.c)))
 SCRIPTS  := $(basename $(notdir $(wildcard libexec/*.sh spool-tools/*.sh)))
 
@@ -15,15 +15,29 @@ PYLIBS   := $(shell pkg-config --libs python3-embed 2>/dev/null)
 LIBS_amqp-spool := -lrabbitmq -lssl -lcrypto -lcjson -lsqlite3 -linih -lev
 LIBS_exo        := -lcjson -linih -lev
 LIBS_exo-python := $(PYLIBS) -lcrypto -linih -lcjson
+LIBS_exo-so     := -lcrypto -linih -lcjson -ldl
 LIBS_exo-exec   := -lcrypto -linih -lcjson
 LIBS_default    := -lcjson -linih -lcrypto -lsqlite3
 
 PROGS    := $(BIGPROGS:%=$(OUT)/%) $(ONEPROGS:%=$(OUT)/%)
 LINKS    := $(SCRIPTS:%=$(OUT)/%) $(OUT)/python $(OUT)/sv-templates
 
-all: $(PROGS) $(LINKS)
+# Participants in C, for tests and the demo; nothing that is installed.
+EXAMPLES := $(BUILD)/examples/prime $(BUILD)/examples/tally.so
+
+all: $(PROGS) $(LINKS) $(EXAMPLES)
 
 $(BUILD)/obj/libexec/exo-python/%.o: DEFS += $(PYCFLAGS)
+
+$(BUILD)/obj/libexec/exo-so/%.o: DEFS += -Iinclude
+
+$(BUILD)/examples/%: examples/c/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -g $(OPT) $(WARN) -o $@ $<
+
+$(BUILD)/examples/%.so: examples/so/%.c include/skynet/participant.h
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -g $(OPT) $(WARN) -Iinclude -fPIC -shared -o $@ $<
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -24,20 +24,36 @@ static int usage(const struct sn_worker *w)
 	return SN_EXIT_USAGE;
 }
 
-static int parse(struct sn_worker *w, int argc, char **argv, const char **ret_home)
+struct arguments {
+	const char *home;
+	int replay; /* -1: none */
+	bool raw;
+};
+
+static int parse(struct sn_worker *w, int argc, char **argv, struct arguments *ret)
 {
-	static const struct option OPTIONS[] = {{"home", required_argument, NULL, 'H'}, {0}};
+	static const struct option OPTIONS[] = {{"home", required_argument, NULL, 'H'},
+						{"replay", required_argument, NULL, 'R'},
+						{"raw", no_argument, NULL, 'r'},
+						{0}};
 	int type = 0, c;
 	socklen_t len = sizeof type;
 
 	while ((c = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
-		if (c != 'H')
+		if (c == 'H')
+			ret->home = optarg;
+		else if (c == 'R')
+			ret->replay = atoi(optarg);
+		else if (c == 'r')
+			ret->raw = true;
+		else
 			return usage(w);
-		*ret_home = optarg;
 	}
 	if (optind + 1 != argc || !sn_participant_valid(argv[optind]))
 		return usage(w);
-	if (getsockopt(SN_WORKER_WORK, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
+	w->replay = ret->replay >= 0;
+	if (!w->replay &&
+	    (getsockopt(SN_WORKER_WORK, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET))
 		return usage(w);
 	w->name = argv[optind];
 	return 0;
@@ -77,7 +93,7 @@ static int prepare_process(struct sn_worker *w)
 	(void)mallopt(M_ARENA_MAX, 1); /* one thread at a time works; arenas cost memory each */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;
-	return hide_fds(w);
+	return w->replay ? 0 : hide_fds(w);
 }
 
 static int open_all(struct sn_worker *w, const char *home)
@@ -91,6 +107,8 @@ static int open_all(struct sn_worker *w, const char *home)
 	if (r < 0)
 		return r;
 	sn_log_set_level(w->config.skynet.log_level);
+	if (w->replay)
+		return 0;
 	spools = sn_dir_open(AT_FDCWD, w->home.spool);
 	return spools < 0 ? spools : sn_spool_open(&w->spool, spools, w->name, SN_SPOOL_WORK);
 }
@@ -138,21 +156,24 @@ static SN_NORETURN void serve(struct sn_worker *w)
 
 int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int argc, char **argv)
 {
-	const char *home = NULL;
+	struct arguments args = {.replay = -1};
 	int r;
 
 	*w = (struct sn_worker){.class = class, .job.fd = -1};
 	(void)pthread_mutex_init(&w->lock, NULL); /* never fails */
 	(void)pthread_cond_init(&w->changed, NULL);
-	r = parse(w, argc, argv, &home);
+	r = parse(w, argc, argv, &args);
 	if (r != 0)
 		return r;
 	r = prepare_process(w);
 	if (r == 0)
-		r = open_all(w, home);
+		r = open_all(w, args.home);
+	if (r == 0 && w->replay)
+		return sn_worker_replay(w, args.replay, args.raw);
 	if (r == 0)
 		serve(w);
 	sn_err("worker: cannot start: %s", strerror(-r));
-	sn_worker_tell("fatal cannot start: %s", strerror(-r));
+	if (!w->replay)
+		sn_worker_tell("fatal cannot start: %s", strerror(-r));
 	return 1;
 }

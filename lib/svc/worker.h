@@ -77,11 +77,16 @@ struct sn_worker {
 	pthread_mutex_t lock; /* for what the class shares between the threads */
 	pthread_cond_t changed;
 	bool quit;
+	bool replay; /* sn_worker_replay(): there is neither exo nor a file in cur/ */
 };
 
 /* Everything up to the end of the process: argument check, load, `ready`, one workitem after the other. Returns the
- * exit code of a start that failed; else it does not return. */
+ * exit code of a start that failed, or of a replay; else it does not return.
+ *	PROGRAM --home HOME NAME
+ *	PROGRAM --home HOME [--raw] --replay FD NAME	(skynet-replay; FD: the workitem, a file) */
 int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int argc, char **argv) SN_CHECK;
+/* worker_replay.c: one workitem from fd, the reply to standard output. Returns an exit code. */
+int sn_worker_replay(struct sn_worker *w, int fd, bool raw) SN_CHECK;
 /* Sends a packet to exo; ends the process if that is gone. */
 void sn_worker_tell(const char *fmt, ...) SN_PRINTF(1, 2);
 /* The path of the participant's code; the caller's. */

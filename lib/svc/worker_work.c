@@ -101,13 +101,13 @@ static void do_work(struct sn_worker *w)
 	if (w->forked)
 		_exit(0); /* a fork of the participant's came out of its code */
 	r = write_result(w, &a, started_us);
+	if (w->class->release != NULL)
+		w->class->release(w, &a);
 	if (r < 0)
 		sn_worker_tell("nospace %s %d %zu %s", w->job.leaf, -r, a.len, left_behind(w, a.dirty));
 	else
 		sn_worker_tell("done %s %s %s", w->job.leaf, sn_outcome_name(a.outcome),
 			       left_behind(w, a.dirty));
-	if (w->class->release != NULL)
-		w->class->release(w, &a);
 }
 
 static void begin(struct sn_worker *w)

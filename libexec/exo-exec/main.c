@@ -39,7 +39,9 @@ static int load(struct sn_worker *w, char *ret_why, size_t size)
 
 static int set_environment(const struct sn_worker *w)
 {
-	SN_AUTOFREE char *file = sn_asprintf("%s/%s/work/cur/%s", w->home.spool, w->name, w->job.leaf);
+	SN_AUTOFREE char *file =
+		w->replay ? sn_strdup("/dev/stdin")
+			  : sn_asprintf("%s/%s/work/cur/%s", w->home.spool, w->name, w->job.leaf);
 	char attempt[16];
 	const struct {
 		const char *name, *value;

@@ -1,12 +1,12 @@
 /* How exo starts and ends. */
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/mem.h"
 #include "cancel.h"
 #include "exo.h"
+#include "svc/programs.h"
 #include "sys/dir.h"
 
 static void complain(void *arg, bool error, const char *file, unsigned line, const char *text)
@@ -74,20 +74,6 @@ static int open_spool(struct exo *x)
 	return 0;
 }
 
-/* Where the workers' programs are. */
-static char *own_dir(void)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-	char *slash;
-
-	if (n < 0)
-		return sn_strdup("."); /* no /proc: starting a worker will say so */
-	self[n] = '\0';
-	slash = strrchr(self, '/');
-	return sn_strndup(self, slash != NULL ? (size_t)(slash - self) : 0);
-}
-
 int exo_start(struct exo *x)
 {
 	int r = open_run(x);
@@ -104,7 +90,7 @@ int exo_start(struct exo *x)
 	if (r != 0)
 		return r;
 	x->service_dir = sn_asprintf("%s/skynet-%s", x->home.sv, x->name);
-	x->worker_dir = own_dir();
+	x->worker_dir = sn_programs_dir();
 	room_start(x);
 	strays_start(x);
 	exo_signals_start(x);

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 
 #include "exo.h"
+#include "svc/programs.h"
 
 enum {
 	FIRST_SAFE_FD = 16,
@@ -68,24 +69,10 @@ static int set_environment(const struct worker *w)
 	return 0;
 }
 
-/* The worker for this kind of code; docs/WORKER.md has the same table. */
-static const char *worker_for(const char *code)
-{
-	static const struct {
-		const char *end, *program;
-	} KINDS[] = {{".py", "exo-python"}, {".so", "exo-so"}, {"", "exo-exec"}};
-	const size_t len = strlen(code);
-	size_t i = 0;
-
-	while (strlen(KINDS[i].end) > len || strcmp(code + len - strlen(KINDS[i].end), KINDS[i].end) != 0)
-		i++;
-	return KINDS[i].program;
-}
-
 static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fds, pid_t parent)
 {
 	const struct exo *x = w->x;
-	const char *program = worker_for(x->config.participant.code);
+	const char *program = sn_programs_worker(x->config.participant.code);
 	char path[PATH_MAX];
 
 	sn_log_set_sink(NULL);

@@ -225,6 +225,159 @@ print(mkwi.store(os.environ["H"], "P1", {"pad": open(sys.argv[2]).read()}, sys.a
 	has_result "$c"
 }
 
+# --- shared libraries ---
+
+# library FILE: the participant is this shared library.
+library()
+{
+	ln -sf "$1" "$H/sv/skynet-P1/code.so"
+	conf 'code = code.so'
+}
+
+# compile [FLAG…] <SOURCE: makes $S/code.so of it.
+compile() { cc -shared -fPIC -I"$ROOT/include" "$@" -xc -o "$S/code.so" - && library "$S/code.so"; }
+
+@test "a shared library: one process for all workitems, start, stop, log, result" {
+	library "$BUILD/examples/tally.so"
+	echo TALLY_FROM=10 >>"$H/etc/P1.env"
+	start_ready
+	a=$(put n=1 wfid=20261122-aaa)
+	b=$(put n=2)
+	wait_until 10 has_result "$b"
+	[ "$(field "$a" '["fields"]["tally"]')" = 11 ]
+	[ "$(field "$b" '["fields"]["tally"]')" = 12 ]
+	[ "$(field "$b" '["fields"]["__result__"]')" = True ]
+	[ "$(header "$a" sha256)" = "$(body "$a" | sha256sum | cut -d' ' -f1)" ]
+	wait_until 5 logged '^\[20261122-aaa 0_0_0\] 20261122-aaa: number 11$'
+	stop_exo
+	[ "$code" -eq 0 ]
+	logged '^\[-\] 12 in all$'
+}
+
+@test "a start that fails, a missing function, another version, no library: back-off with the reason" {
+	start() { start_exo; wait_until 10 state_is backoff; status reason; stop_exo; }
+	library "$BUILD/examples/tally.so"
+	echo TALLY_FROM=many >>"$H/etc/P1.env"
+	[[ $(start) == *'skynet_control(START) returned 1: TALLY_FROM is no number'* ]]
+	echo 'int skynet_handle(const void *a, void *b) { return 0; }' | compile
+	[[ $(start) == *'no skynet_abi in it'* ]]
+	echo 'const unsigned skynet_abi = 99;' | compile
+	[[ $(start) == *'another version'* ]]
+	printf '%s\n' '#include <skynet/participant.h>' 'int skynet_handle(const struct skynet_workitem *a, struct skynet_reply *b) { return 0; }' | compile
+	[[ $(start) == *'no function skynet_control'* ]]
+	printf '%s\n' 'int nowhere(void); const unsigned skynet_abi = 1; int skynet_handle(void) { return nowhere(); }' | compile
+	[[ $(start) == *'undefined symbol: nowhere'* ]]
+	echo junk >"$S/code.so"
+	[[ $(start) == *'file too short'* ]]
+}
+
+@test "errors of a library, replies that are none, and who owns them" {
+	compile <<'END'
+#include <skynet/participant.h>
+#include <stdio.h>
+#include <string.h>
+static void done(struct skynet_reply *r) { printf("released %s\n", (char *)r->data); }
+int skynet_handle(const struct skynet_workitem *in, struct skynet_reply *out)
+{
+	out->release = done;
+	out->data = (void *)in->name;
+	if (strstr(in->json, "\"do\":\"error\"")) { out->error = "no \"luck\""; return -7; }
+	if (strstr(in->json, "\"do\":\"plain\"")) return 5;
+	if (strstr(in->json, "\"do\":\"junk\"")) { out->json = "junkjunk"; out->len = 4; return 0; }
+	return 1;
+}
+int skynet_control(const struct skynet_control *m) { return SKYNET_UNSUPPORTED; }
+END
+	start_ready
+	a=$(put do=error) b=$(put do=plain) c=$(put do=junk) d=$(put do=false) e=$(put 'params={"forget":1}')
+	wait_until 10 has_result "$e"
+	[ "$(message "$a")" = 'no "luck"' ]
+	[ "$(message "$b")" = 'skynet_handle returned 5' ]
+	[ "$(message "$c")" = 'the reply is not a JSON object' ]
+	[ "$(header "$d" outcome)" = ok ]
+	[ "$(field "$d" '["fields"]["__result__"]')" = False ]
+	[ "$(header "$e" send)" = nothing ]
+	for n in "$a" "$b" "$c" "$d" "$e"; do
+		wait_until 5 logged "released $n"
+		[ "$(grep -c "released $n" "$LOG")" -eq 1 ]
+	done
+}
+
+@test "a library that crashes is a worker's death like any other" {
+	library "$BUILD/examples/tally.so"
+	conf 'max_attempts = 2'
+	start_ready
+	a=$(put crash=true)
+	wait_until 20 has_result "$a"
+	[ "$(header "$a" outcome)" = crash ]
+	[[ $(message "$a") == *'killed by signal 6 (SIGABRT)'*'(2 attempts)' ]]
+	b=$(put n=1)
+	wait_until 20 has_result "$b"
+	[ "$(header "$b" outcome)" = ok ]
+}
+
+# --- control ---
+
+@test "quit and stop reach a library that works; exo's end is its end" {
+	library "$BUILD/examples/tally.so"
+	start_ready
+	n=$(put wait="$S/go")
+	wait_until 10 [ -e "$W/cur/$n,a1" ]
+	kill -TERM "$exo"
+	wait_until 10 logged '^\[.*\] 0 in all$'
+	: >"$S/go"
+	wait_until 10 has_result "$n"
+	code=0; wait "$exo" || code=$?
+	[ "$code" -eq 0 ]
+	put wait="$S/gone"
+	start_ready
+	wait_until 10 [ -n "$(pgrep -P "$exo" -f exo-so)" ]
+	pid=$(pgrep -P "$exo" -f exo-so)
+	kill -KILL "$exo"
+	wait_until 10 gone "$pid"
+}
+
+# --- examples, replay ---
+
+@test "the examples in shell and C do what they say" {
+	cp "$ROOT/examples/shell/room.sh" "$P"
+	conf 'code = code'
+	start_ready
+	a=$(put 'params={"min_mb":0}')
+	b=$(put 'params={"min_mb":999999999}')
+	wait_until 10 has_result "$b"
+	[ "$(field "$a" '["fields"]["__result__"]')" = True ]
+	[ "$(field "$b" '["fields"]["__result__"]')" = False ]
+	[ "$(field "$b" '["fields"]["free_mb"]')" -ge 0 ]
+	stop_exo
+	ln -sf "$BUILD/examples/prime" "$P"
+	start_ready
+	a=$(put 'params={"n":1000003}') b=$(put 'params={"n":1000001}') c=$(put n='"x"')
+	wait_until 10 has_result "$c"
+	[ "$(field "$a" '["fields"]["__result__"]')" = True ]
+	[ "$(field "$b" '["fields"]["__result__"]')" = False ]
+	[ "$(message "$c")" = 'code exited with code 2: the param n must be a number' ]
+}
+
+@test "replay runs an executable and a library in the foreground" {
+	replay() { "$BUILD/libexec/skynet/skynet-replay" --home "$H" -p P1 "$@"; }
+	program 'echo in the log >&2' 'cmp "$SKYNET_WORKITEM_FILE" '"$ROOT"'/tests/data/workitems/simple.json && exec sed "s/\"x\":1/\"x\":3/"'
+	run replay --raw "$ROOT/tests/data/workitems/simple.json"
+	[ "$status" -eq 0 ]
+	[[ $output == *'in the log'*'outcome ok, would send reply'*'"x":3'*'"__result__":true'* ]]
+	run replay --pdb "$ROOT/tests/data/workitems/simple.json"
+	[ "$status" -eq 64 ]
+	program 'echo no >&2; exit 9'
+	run replay "$ROOT/tests/data/workitems/simple.json"
+	[ "$status" -eq 1 ]
+	[[ $output == *'"message": "code exited with code 9: no"'* ]]
+	library "$BUILD/examples/tally.so"
+	run replay "$ROOT/tests/data/workitems/simple.json"
+	[ "$status" -eq 0 ]
+	[[ $output == *'"tally": 1'* ]]
+	[ -z "$(find "$W" -type f)" ]
+}
+
 # --- install ---
 
 @test "install takes what can be executed, and nothing else" {

@@ -4,14 +4,32 @@
  * `crash` ends the process, the field `wait` (a file's name) waits for that file, or for a cancel. */
 #include <skynet/participant.h>
 
-#include <stdatomic.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static unsigned long tally;
-static atomic_bool cancelled;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* cancels come on another thread */
+static char cancelled[128];				 /* the name of the workitem that was cancelled */
+
+static int is_cancelled(const struct skynet_workitem *in)
+{
+	int yes;
+
+	(void)pthread_mutex_lock(&lock);
+	yes = strcmp(cancelled, in->name) == 0;
+	(void)pthread_mutex_unlock(&lock);
+	return yes;
+}
+
+static void cancel(const struct skynet_workitem *which)
+{
+	(void)pthread_mutex_lock(&lock);
+	(void)snprintf(cancelled, sizeof cancelled, "%s", which != NULL ? which->name : "");
+	(void)pthread_mutex_unlock(&lock);
+}
 
 /* The string behind "key":" up to its closing quote, in `out`; 0 if there is none. Enough for an example. */
 static int text_field(const char *json, const char *key, char *out, size_t size)
@@ -43,12 +61,12 @@ int skynet_handle(const struct skynet_workitem *in, struct skynet_reply *out)
 	char file[256], *json;
 	int n;
 
-	cancelled = 0;
 	if (strstr(in->json, "\"crash\":true") != NULL)
 		abort();
-	while (text_field(in->json, "\"wait\":\"", file, sizeof file) && access(file, F_OK) < 0 && !cancelled)
+	while (text_field(in->json, "\"wait\":\"", file, sizeof file) && access(file, F_OK) < 0 &&
+	       !is_cancelled(in))
 		(void)usleep(10000);
-	if (cancelled) {
+	if (is_cancelled(in)) {
 		out->error = "cancelled";
 		return 2;
 	}
@@ -83,7 +101,7 @@ int skynet_control(const struct skynet_control *message)
 		(void)snprintf(message->answer, message->answer_size, "TALLY_FROM is no number");
 		return 1;
 	case SKYNET_CANCEL:
-		cancelled = 1;
+		cancel(message->workitem);
 		return 0;
 	case SKYNET_STATUS:
 		(void)snprintf(message->answer, message->answer_size, "{\"tally\":%lu}", tally);

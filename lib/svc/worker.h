@@ -69,7 +69,7 @@ struct sn_worker {
 	struct {     /* the workitem at hand; the main thread's */
 		char leaf[SN_ATTEMPT_SIZE], name[SN_NAME_SIZE];
 		unsigned attempt;
-		int fd; /* its file in cur/, open for reading, at its start */
+		int fd; /* its file in cur/, open for reading, at its end */
 		struct sn_buf body;
 		struct sn_workitem item; /* of sn_worker_look() */
 	} job;

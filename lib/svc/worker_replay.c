@@ -15,8 +15,6 @@ static int read_body(struct sn_worker *w, int fd)
 
 	w->job.body.max_bytes = w->reply.max_bytes = SIZE_MAX / 4;
 	r = sn_fd_read_all(fd, &w->job.body);
-	if (r == 0 && lseek(fd, 0, SEEK_SET) < 0)
-		r = -errno;
 	w->job.fd = fd;
 	w->job.attempt = 1;
 	(void)snprintf(w->job.name, sizeof w->job.name, "replay"); /* they fit */

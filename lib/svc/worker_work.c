@@ -73,8 +73,6 @@ static int read_body(struct sn_worker *w)
 	r = sn_fd_read_all(w->job.fd, &w->job.body);
 	if (r == 0 && sn_digest_short(w->job.body.data, w->job.body.len) != sn_name_digest(w->job.name))
 		r = -EBADMSG;
-	if (r == 0 && lseek(w->job.fd, 0, SEEK_SET) < 0)
-		r = -errno;
 	return r;
 }
 

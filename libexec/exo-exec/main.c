@@ -106,7 +106,7 @@ static void run(struct sn_worker *w, struct sn_answer *ret)
 	sn_worker_look(w);
 	x->program.reply.max_bytes = w->config.participant.max_size_bytes;
 	set_running(x, true);
-	r = set_environment(w);
+	r = lseek(w->job.fd, 0, SEEK_SET) < 0 ? -errno : set_environment(w);
 	if (r == 0)
 		r = program_start(&x->program, x->path, w->job.fd);
 	if (r < 0) { /* not the workitem's fault: the next worker's load says what is wrong, if it stays so */

@@ -337,6 +337,49 @@ END
 	wait_until 10 gone "$pid"
 }
 
+ask() { "$LIB/ctl.py" "$H" P1 "$1" >"$S/answer"; }
+events() { /usr/bin/python3 -c 'import json,sys; print(*[json.loads(l).get("event", "") for l in open(sys.argv[1])])' "$S/answer"; }
+
+@test "cancel is SIGTERM to a program and its children; status is absent; the next one is not meant" {
+	program 'case $(cat) in *long*) ;; *) exit 0 ;; esac' 'trap "echo asked >&2; exit 5" TERM' \
+		'sleep 1000 & echo $! >'"$S"'/child; : >'"$S"'/began; wait'
+	start_ready
+	n=$(put do=long)
+	wait_until 10 [ -e "$S/began" ]
+	ask "status $n wait=5000"
+	grep -q '"absent":"an executable has no status()"' "$S/answer"
+	ask "cancel $n wait=10000"
+	[[ $(events) == 'requested acknowledged finished '* ]]
+	[ "$(message "$n")" = 'code was cancelled, exited with code 5: asked' ]
+	[ "$(status restarts)" = 0 ]
+	wait_until 10 gone "$(cat "$S/child")"
+	m=$(put n=1)
+	wait_until 10 has_result "$m"
+	[ "$(header "$m" outcome)" = ok ]
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "a program that ignores SIGTERM is killed when cancel says so" {
+	program 'trap "" TERM; cat >/dev/null; : >'"$S"'/began; while :; do sleep 0.1; done'
+	start_ready
+	n=$(put n=1)
+	wait_until 10 [ -e "$S/began" ]
+	ask "cancel $n wait=20000 kill=1"
+	[[ $(events) == 'requested acknowledged killed finished '* ]]
+	[ "$(header "$n" outcome)" = cancelled ]
+}
+
+@test "a library is told cancel and asked for its status while it works" {
+	library "$BUILD/examples/tally.so"
+	start_ready
+	n=$(put wait="$S/never")
+	tells() { ask "status $n wait=5000" && grep -q '"answer":{"tally":0}' "$S/answer"; }
+	wait_until 10 tells
+	ask "cancel $n wait=10000"
+	[[ $(events) == 'requested acknowledged finished '* ]]
+	[ "$(message "$n")" = cancelled ]
+}
+
 # --- examples, replay ---
 
 @test "the examples in shell and C do what they say" {

@@ -61,12 +61,18 @@ static void on_cancel(struct worker *w, const char *arg)
 	enquire(w, LANE_CANCEL, arg);
 }
 
+static void on_stacks(struct worker *w, const char *arg)
+{
+	(void)arg;
+	stacks(w);
+}
+
 static const struct verb {
 	const char *word;
 	void (*handle)(struct worker *, const char *arg);
 } VERBS[] = {
 	{"stop", on_stop},     {"die", on_die},	      {"quit", on_quit},     {"sent", on_sent},
-	{"failed", on_failed}, {"status", on_status}, {"cancel", on_cancel},
+	{"failed", on_failed}, {"status", on_status}, {"cancel", on_cancel}, {"stacks", on_stacks},
 };
 
 static void handle(struct worker *w, char *text)
@@ -146,6 +152,7 @@ static int start_watch(struct worker *w)
 	if (r != 0)
 		return -r;
 	(void)sigfillset(&all);
+	(void)sigdelset(&all, stacks_signal());
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_attr_setstacksize(&attr, STACK_BYTES);
 	if (r == 0)

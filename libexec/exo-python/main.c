@@ -122,6 +122,8 @@ int main(int argc, char **argv)
 		r = open_all(home);
 	if (r == 0)
 		r = python_start();
+	if (r == 0)
+		r = stacks_prepare();
 	if (r < 0) {
 		sn_err("worker: cannot start: %s", strerror(-r));
 		work_tell("fatal cannot start: %s", strerror(-r));

@@ -248,6 +248,43 @@ char *python_enquire(const char *message, const char *leaf)
 	return json;
 }
 
+int python_stacks_on_signal(int sig, int fd)
+{
+	PyObject *module, *done = NULL;
+
+	PyEval_RestoreThread(py.main_state);
+	module = PyImport_ImportModule("faulthandler");
+	if (module != NULL)
+		done = PyObject_CallMethod(module, "register", "iiOO", sig, fd, Py_True, Py_False);
+	if (done == NULL)
+		PyErr_Print();
+	Py_XDECREF(done);
+	Py_XDECREF(module);
+	py.main_state = PyEval_SaveThread();
+	return done != NULL ? 0 : -EIO;
+}
+
+void python_stacks(struct worker *w, int fd)
+{
+	PyGILState_STATE g = PyGILState_Ensure();
+	PyObject *module, *done = NULL;
+	bool late;
+
+	(void)pthread_mutex_lock(&w->lock);
+	late = w->dump != DUMP_WAITS;
+	if (!late)
+		w->dump = DUMP_RUNS;
+	(void)pthread_mutex_unlock(&w->lock);
+	module = late ? NULL : PyImport_ImportModule("faulthandler"); /* it is there: nothing else runs */
+	if (module != NULL)
+		done = PyObject_CallMethod(module, "dump_traceback", "iO", fd, Py_True);
+	if (!late && done == NULL)
+		PyErr_Print();
+	Py_XDECREF(done);
+	Py_XDECREF(module);
+	PyGILState_Release(g);
+}
+
 /* What atexit promised, and no more: threads that do not end must not keep a stopping worker. */
 void python_end(void)
 {

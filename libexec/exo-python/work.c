@@ -49,6 +49,7 @@ static int redirect(struct worker *w, const struct order *o, int fresh)
 		*slot = fcntl(fresh, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
 	else if (fresh >= 0 && dup3(fresh, *slot, O_CLOEXEC) < 0)
 		return -errno;
+	w->slot_now = o->slot;
 	if (dup2(*slot, STDOUT_FILENO) < 0 || dup2(*slot, STDERR_FILENO) < 0)
 		return -errno;
 	return 0;

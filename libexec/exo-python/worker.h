@@ -5,12 +5,14 @@
  * ends the process when exo is gone. One more each for status() and cancel(), once they are asked for.
  *
  * main.c (start, the loop), work.c (one workitem), control.c (the two other threads), enquire.c (status and cancel),
+ * stacks.c (where everything is),
  * emit.c (messages on the way),
  * python.c (the interpreter; the only file, with emit.c and control.c, that knows Python). */
 #ifndef WORKER_H
 #define WORKER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "spool/spool.h"
@@ -48,12 +50,16 @@ struct python_answer { /* of one run; release() */
 	void *owner;
 };
 
+/* DUMP_WAITS: for the interpreter's lock; DUMP_LATE: it is not needed any more. */
+enum dump_state { DUMP_NONE, DUMP_WAITS, DUMP_RUNS, DUMP_LATE };
+
 struct worker {
 	const char *name;
 	struct sn_home home;
 	struct sn_config config;
 	struct sn_spool spool;
-	int slots[SLOTS]; /* writing ends of the output pipes; -1: the first workitem for it brings one */
+	int slots[SLOTS];     /* writing ends of the output pipes; -1: the first workitem for it brings one */
+	atomic_uint slot_now; /* of the workitem that runs, or ran last */
 	bool shared; /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
 	bool forked; /* this is a child of the worker, by the participant's fork */
 
@@ -69,6 +75,8 @@ struct worker {
 	bool in_control;      /* Python's control() runs */
 	int emit_answer;      /* EMIT_WAITING, or 0, or an errno */
 	struct lane lanes[LANES];
+	bool in_stacks;	      /* they are being printed */
+	enum dump_state dump; /* of the thread that prints Python's */
 };
 
 enum { EMIT_WAITING = -1 };
@@ -89,6 +97,13 @@ void control_settle(struct worker *w);
 /* enquire.c: "ID NAME,aN" or "ID -". Called with the lock held. */
 void enquire(struct worker *w, enum lane_number number, const char *arg);
 
+/* stacks.c. After python_start(). 0 or -errno */
+int stacks_prepare(void) SN_CHECK;
+/* The signal that asks a thread for its C stack: no thread of ours blocks it. */
+int stacks_signal(void) SN_CHECK;
+/* Every thread's, C and Python, into the log. Called with the lock held; returns at once. */
+void stacks(struct worker *w);
+
 /* python.c. All are called with the interpreter's lock not held. */
 int python_start(void) SN_CHECK; /* the interpreter */
 /* Imports the participant. 0, or -1 with the last line of the traceback in ret_why. */
@@ -99,6 +114,10 @@ void python_answer_release(struct python_answer *a);
 void python_control(const char *message);
 /* "status" or "cancel"; leaf NULL: no workitem. The handler's answer as JSON, the caller's; NULL before it is loaded. */
 char *python_enquire(const char *message, const char *leaf) SN_CHECK;
+/* When that signal comes, in whatever state the interpreter is, the stacks of all threads go to fd. 0 or -errno. */
+int python_stacks_on_signal(int sig, int fd) SN_CHECK;
+/* The same now, for w->dump == DUMP_WAITS: unless that changes while it waits for the interpreter's lock. */
+void python_stacks(struct worker *w, int fd);
 void python_end(void);
 
 /* emit.c */

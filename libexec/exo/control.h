@@ -100,6 +100,10 @@ void asks_drop_client(struct client *c, const char *why);
 
 /* enquiry.c */
 bool key_names(const struct exo *x, const char *key, const struct item *it);
+/* Is it a worker that the key is about? All are without one. */
+bool enquiry_means(const struct worker *w, const char *key);
 void enquiry_status(struct client *c, const struct request *rq);
+/* procs.c */
+void enquiry_stacks(struct client *c, const struct request *rq);
 
 #endif

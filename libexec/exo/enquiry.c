@@ -79,7 +79,7 @@ static void add_worker(struct sn_jsonw *j, const struct worker *w)
 	sn_jsonw_close(j, '}');
 }
 
-static bool meant(const struct worker *w, const char *key)
+bool enquiry_means(const struct worker *w, const char *key)
 {
 	return key == NULL || (w->job_count > 0 && key_names(w->x, key, &w->jobs[0].item));
 }
@@ -91,7 +91,7 @@ static unsigned add_workers(struct sn_jsonw *j, const struct exo *x, const char 
 
 	sn_jsonw_open(j, "workers", '[');
 	for (unsigned i = 0; i < x->worker_count; i++) {
-		if (!meant(x->workers[i], key))
+		if (!enquiry_means(x->workers[i], key))
 			continue;
 		found++;
 		if (j->buf->len > CONTROL_LINE_MAX - STATUS_ROOM)
@@ -169,7 +169,8 @@ static void ask_handlers(struct client *c, const struct request *rq)
 	for (unsigned i = 0; rq->wait_s > 0 && i < c->x->worker_count; i++) {
 		struct worker *w = c->x->workers[i];
 
-		if (w->job_count > 0 && meant(w, rq->key) && ask_worker(w, "status", &w->jobs[0].item, c) < 0)
+		if (w->job_count > 0 && enquiry_means(w, rq->key) &&
+		    ask_worker(w, "status", &w->jobs[0].item, c) < 0)
 			sn_debug("worker %s cannot be asked", w->id);
 	}
 	if (c->pending == 0)

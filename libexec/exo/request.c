@@ -17,6 +17,7 @@ static const struct verb {
 } VERBS[] = {
 	{"status", TAKES_KEY | TAKES_WAIT, 0.1, 60, enquiry_status},
 	{"cancel", TAKES_KEY | TAKES_WAIT | TAKES_CANCEL, 0, 3600, cancel_request},
+	{"stacks", TAKES_KEY, 0, 0, enquiry_stacks},
 };
 
 /* Seconds, from a number of `unit`s. False: none, or over max_s. */

@@ -510,3 +510,88 @@ def cancel(self, wid):
 	stop_exo
 	retired_result "$n" cancelled nothing
 }
+
+# --- stacks ---
+
+dumped() { [ "$(grep -c 'end of the stacks of process' "$LOG")" -ge "$1" ]; }
+
+@test "stacks: Python's and C's, of a handler in Python code, into its log; it goes on" {
+	start_ready
+	n=$(put n=1 do=wait wait=go wfid=w-stacks)
+	begun 1
+	ask stacks
+	answers '[x["type"] for x in a]' "['stacks', 'end']"
+	answers 'a[0]["pid"], [p["pid"] for p in a[0]["processes"]]' "($(worker_pid), [$(worker_pid)])"
+	wait_until 20 dumped 1
+	logged '^\[w-stacks 0_0_0\] .*line [0-9]* in wait_for'
+	logged '^\[w-stacks 0_0_0\] .*clock_nanosleep|^\[w-stacks 0_0_0\] .*libc\.so\.6'
+	logged 'C stack of thread [0-9]+ \(exo-python\)'
+	logged "process $(worker_pid) \(exo-python\) in state S"
+	ask "stacks $n"
+	wait_until 20 dumped 2
+	code_of 'stacks nothing'
+	[ "$code" -eq 4 ]
+	: >"$S/go"
+	wait_until 10 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	ask stacks # idle
+	wait_until 20 dumped 3
+	logged '^\[-\] end of the stacks'
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "stacks of a handler that holds the interpreter in a C call, with handlers for the usual signals" {
+	handler_with <<-'PY'
+		def do_hold(self, f):
+		    import ctypes, threading
+		    threading.Thread(target=wait_for, args=("never",), daemon=True).start()
+		    for s in range(1, 32):
+		        try:
+		            signal.signal(s, lambda *_: None)
+		        except (OSError, ValueError):
+		            pass
+		    libc = ctypes.PyDLL(None)
+		    journal("holding")
+		    while not os.path.exists(os.path.join(STATE, f.wait)):
+		        libc.usleep(2000000)
+	PY
+	start_ready
+	n=$(put n=1 do=hold wait=go wfid=w-hold)
+	wait_until 10 journal '^holding'
+	ask stacks
+	wait_until 20 dumped 1
+	logged '^\[w-hold 0_0_0\] .*File ".*code.py", line [0-9]* in do_hold'
+	logged '^\[w-hold 0_0_0\] .*line [0-9]* in wait_for'
+	logged '^\[w-hold 0_0_0\] .*usleep'
+	: >"$S/go"
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "stacks where the participant took or blocks the very signals: said, and nothing dies" {
+	handler_with <<-'PY'
+		def do_take(self, f):
+		    for s in range(34, 65):
+		        signal.signal(s, signal.SIG_DFL)
+		    wait_for(f.wait)
+		def do_block(self, f):
+		    for s in range(34, 65):
+		        signal.signal(s, lambda *_: None)
+		    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+		    wait_for(f.wait)
+	PY
+	start_ready
+	for do in take block; do
+		n=$(put n=$do do=$do wait=go.$do wfid=w-$do)
+		begun $do
+		ask stacks
+		wait_until 20 dumped 1
+		logged "^\[w-$do 0_0_0\] +not known: the participant has taken signal"
+		logged "^\[w-$do 0_0_0\] .*in wait_for" # the lock could be had
+		: >"$S/go.$do"
+		wait_until 10 has_result "$n"
+		: >"$LOG"
+	done
+	[ "$(status restarts)" = 0 ]
+}

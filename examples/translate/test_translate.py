@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "python")]
 
 from SkyNET import ParticipantCtrl, Workitem  # noqa: E402
+from SkyNET.testing import run, workitem as fresh  # noqa: E402
 from translate import ParticipantHandler  # noqa: E402
 
 CONFIG = """
@@ -36,6 +37,14 @@ def handler():
 
 def workitem(phrases, **params):
     return Workitem({"fei": {"wfid": "w1"}, "fields": {"phrases": phrases, "params": params}})
+
+
+def test_a_whole_reply():
+    glossary = {"translate": {"default": "de"}, "glossary de": {"build failed": "Build fehlgeschlagen"}}
+    reply = run(HERE / "translate.py", fresh(phrases=["Build failed", "new"]), config=glossary)
+    assert reply.fields.translations["Build failed"] == "Build fehlgeschlagen"
+    assert reply.result is False
+    assert "de does not know 'new'" in reply.log[-1]
 
 
 def test_translates_into_the_default_language(handler):

@@ -168,7 +168,7 @@ static void on_cancel(struct sn_worker *w, const char *arg)
 		(void)kill(0, SIGTERM); /* our own group */
 	}
 	(void)pthread_mutex_unlock(&w->lock);
-	say(id, current ? "{\"answer\":\"SIGTERM\"}" : "{\"absent\":\"it is not being worked on\"}");
+	say(id, current ? "{\"answer\":\"SIGTERM\"}" : "{\"absent\":\"finished meanwhile\"}");
 }
 
 static void on_status(struct sn_worker *w, const char *arg)

@@ -46,7 +46,7 @@ static void serve(struct so *s, const struct request *q, bool mine)
 	int r;
 
 	if (q->id[0] != '\0' && !mine && strcmp(q->leaf, "-") != 0) {
-		say(q->id, "absent", "\"it is not being worked on\"");
+		say(q->id, "absent", "\"finished meanwhile\"");
 		return;
 	}
 	r = s->control(&message);

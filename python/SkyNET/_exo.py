@@ -1,7 +1,8 @@
 """The exoskeleton around a participant's code, step by step.
 
-A service may name a class of its own (`exo_class = module:Class`, module beside the
-participant's code): a subclass of Exo that changes one of these steps.
+A service may name a class of its own (`exo_class = module:Class`, the module beside the
+participant's code, or that code itself): a subclass of Exo that changes one of these steps.
+skynet-exo(3) tells what each may do.
 """
 
 import os
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import logging
     from configparser import ConfigParser
 
+LOG_HANDLER = "SkyNET"
 NO_ANSWER = object()  # of cancel() and status(): the handler has no such method
 
 
@@ -57,7 +59,9 @@ class Exo:
 
         self.log = make_logger(self.name)
         self.config = _config.load(self.config_files, self.log)
-        self.log.setLevel(_config.log_level(self.config))
+        level = _config.log_level(self.config)
+        self.log.setLevel(level)
+        catch_all(level)
 
     def load_handler(self) -> Any:
         """Import the code, construct its ParticipantHandler, inject log and send_to_engine.
@@ -65,10 +69,12 @@ class Exo:
         Returns the handler, also in `self.handler`. Whatever the code raises propagates;
         ImportError if it defines no ParticipantHandler.
         """
-        module = import_file(self.code)
+        module = sys.modules.get(type(self).__module__)
+        if not same_file(getattr(module, "__file__", None), self.code):
+            module = import_file(self.code)  # else the code brought its own Exo along
         if not hasattr(module, "ParticipantHandler"):
             raise ImportError(f"{self.code} defines no class ParticipantHandler")
-        self.handler = module.ParticipantHandler()
+        self.handler = getattr(module, "ParticipantHandler")()
         self.handler.log = self.log
         self.handler.send_to_engine = self.send_to_engine
         return self.handler
@@ -136,12 +142,40 @@ def make_logger(name: str) -> "logging.Logger":
     import logging
 
     log = logging.getLogger(name)
-    out = logging.StreamHandler(sys.stderr)
-    out.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    log.handlers[:] = [out]
+    others = [h for h in log.handlers if h.get_name() != LOG_HANDLER]
+    log.handlers[:] = [_to_stderr("%(levelname)s %(message)s"), *others]
     log.propagate = False
     log.setLevel(logging.INFO)
     return log
+
+
+def catch_all(level: int) -> None:
+    """Loggers that nobody gave a handler, as modules have them: to stderr from `level` on.
+
+    They are not configured for that: logging.basicConfig() in the code still works,
+    and wins.
+    """
+    import logging
+
+    logging.getLogger().setLevel(level)
+    logging.lastResort = _to_stderr("%(levelname)s %(name)s: %(message)s")
+
+
+def _to_stderr(form: str) -> Any:
+    import logging
+
+    out = logging.StreamHandler(sys.stderr)
+    out.setFormatter(logging.Formatter(form))
+    out.set_name(LOG_HANDLER)
+    return out
+
+
+def same_file(one: Optional[str], other: str) -> bool:
+    """Are these two paths one file? False if there is no such file."""
+    try:
+        return one is not None and os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def import_file(path: str) -> Any:

@@ -34,7 +34,11 @@ def item():
 def _restored():
     """What loading a worker changes in this process is put back."""
     path, modules = list(sys.path), set(sys.modules)
+    root = logging.getLogger()
+    level, last = root.level, logging.lastResort
     yield
+    root.setLevel(level)
+    logging.lastResort = last
     sys.path[:] = path
     launcher.set_emit(None)
     for name in set(sys.modules) - modules:

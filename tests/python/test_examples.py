@@ -39,9 +39,10 @@ def test_translate(example):
     assert json.loads(made.control("status", None)) == {"answer": {"done": 1, "of": 0}}
 
 
-def test_translates_own_unit_tests():
+@pytest.mark.parametrize("name", ["translate", "caching"])
+def test_an_examples_own_unit_tests(name):
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "examples/translate"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"examples/{name}"],
         cwd=ROOT,
         capture_output=True,
         text=True,

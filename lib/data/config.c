@@ -51,7 +51,8 @@ static const struct sn_config_key KEYS[] = {
 	    "old log files kept when the disk is full"),
 	KEY(participant, queue, "queue", TEXT, 0, 0, "", "AMQP queue; unset: the participant's name"),
 	KEY(participant, regexp, "regexp", TEXT, 0, 0, "", "process writers' names for it (registration)"),
-	KEY(participant, code, "code", CODE, 1, 0, "code.py", "file in the service directory: .py, .so, else an executable"),
+	KEY(participant, code, "code", CODE, 1, 0, "code.py",
+	    "file in the service directory: .py, .so, else an executable"),
 	KEY(participant, user, "user", TEXT, 0, 0, "", "uid that runs the code (system home)"),
 	KEY(participant, groups, "groups", TEXT, 0, 0, "", "more groups, colon separated"),
 	KEY(participant, instances, "instances", UINT, 1, 256, "1", "workers"),
@@ -65,6 +66,9 @@ static const struct sn_config_key KEYS[] = {
 	KEY(participant, sync_results, "sync_results", BOOL, 0, 1, "no",
 	    "sync each result: work that must not be repeated"),
 	KEY(participant, grace_s, "grace", UINT, 0, 86400, "30", "seconds that running work has after TERM"),
+	KEY(participant, time_limit_s, "time_limit", UINT, 0, 31536000, "0",
+	    "seconds for one workitem; 0 any"),
+	KEY(participant, max_items, "max_items", UINT, 0, 1000000000, "0", "workitems of one worker; 0 any"),
 	KEY(participant, start_limit_s, "start_limit", UINT, 1, 86400, "60", "seconds that `start` may take"),
 };
 
@@ -212,11 +216,9 @@ static int set_value(struct sn_config *c, const struct sn_config_key *k, const c
 	void *field = (char *)c + k->offset;
 	uint64_t n;
 
-	switch ((enum kind)k->kind) {
-	case TEXT:
-	case HOSTS:
-	case CODE:
+	if (is_text(k))
 		return set_text(k, value, field);
+	switch ((enum kind)k->kind) {
 	case SECONDS:
 		return parse_seconds(value, k->max, field);
 	case UINT:

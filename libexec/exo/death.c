@@ -34,6 +34,10 @@ static void lose_job(struct worker *w, const char *how)
 		cancel_settle(k, &job->item, why, ring);
 		return;
 	}
+	if (w->over) {
+		limit_answer(w, &job->item, ring);
+		return;
+	}
 	if (x->phase != EXO_RUNNING)
 		return; /* stays in cur/: the next start resumes it */
 	tried = deaths_add(&x->deaths, job->item.name, job->item.attempt, why);

@@ -115,7 +115,7 @@ static bool fill(struct exo *x, unsigned depth)
 		int r;
 
 		if (w->state != WORKER_READY || w->stale || w->surplus || w->job_count != depth ||
-		    depth >= worker_depth(w))
+		    depth >= worker_depth(w) || worker_full(w))
 			continue;
 		if (!next_item(x, &it))
 			return false;

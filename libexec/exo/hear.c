@@ -70,6 +70,9 @@ static bool end_job(struct worker *w, const struct packet *p, struct job *ret)
 
 static void after_job(struct worker *w)
 {
+	w->done_items++;
+	if (w->job_count == 0 && worker_full(w))
+		w->stale = true;
 	if (w->job_count == 0 && (w->stale || w->surplus))
 		worker_retire(w);
 }
@@ -92,6 +95,8 @@ static void on_done(struct worker *w, struct packet *p)
 		hear_break_off(w, "says it did a workitem that it does not have");
 		return;
 	}
+	if (limit_refuses(w, &job))
+		return;
 	k = x->control.cancels != NULL ? cancel_find(x, job.item.name) : NULL;
 	r = k != NULL && k->quiet ? answer_silence(x, &job.item) : 0;
 	if (r == 0)
@@ -153,6 +158,8 @@ static void on_nospace(struct worker *w, struct packet *p)
 		hear_break_off(w, "speaks of a workitem that it does not have");
 		return;
 	}
+	if (limit_refuses(w, &job))
+		return;
 	(void)snprintf(why, sizeof why, "the result cannot be stored: %s", strerror(err));
 	sn_err("name=%s attempt=%u: %s", job.item.name, job.item.attempt, why);
 	room_wait(w->x, p->words[3] != NULL ? strtoull(p->words[3], NULL, 10) : 0, err);

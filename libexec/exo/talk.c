@@ -126,6 +126,8 @@ int talk_work(struct worker *w, const struct item *it)
 		return r;
 	slot_begin(s, it);
 	w->jobs[w->job_count++] = (struct job){*it, number, sn_clock_mono_ns()};
+	if (w->job_count == 1)
+		limit_begin(w);
 	return 0;
 }
 

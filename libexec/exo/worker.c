@@ -84,6 +84,7 @@ struct worker *worker_new(struct exo *x, unsigned index)
 		slot_init(&w->slots[i], x);
 	ev_init(&w->timer, on_timer);
 	w->timer.data = w;
+	limit_init(w);
 	return w;
 }
 
@@ -97,6 +98,13 @@ void worker_free(struct worker *w)
 unsigned worker_depth(const struct worker *w)
 {
 	return w->pace_ns > 0 && w->pace_ns < WORKER_QUICK_NS ? WORKER_JOBS : 2;
+}
+
+bool worker_full(const struct worker *w)
+{
+	const unsigned max = w->x->config.participant.max_items;
+
+	return max > 0 && w->done_items + w->job_count >= max;
 }
 
 bool worker_idle(const struct worker *w)
@@ -147,7 +155,8 @@ void worker_start(struct worker *w)
 
 	w->generation = ++w->x->generation;
 	(void)snprintf(w->id, sizeof w->id, "%u-%u", w->index, w->generation);
-	w->stale = w->planned = false;
+	w->stale = w->planned = w->warned = w->over = false;
+	w->done_items = 0;
 	w->ready_ns = 0;
 	w->done_ns = w->pace_ns = 0;
 	w->fatal[0] = '\0';
@@ -209,6 +218,7 @@ static void close_fd(int *fd)
 void worker_close(struct worker *w)
 {
 	asks_drop_worker(w);
+	limit_end(w);
 	talk_stop(w);
 	close_fd(&w->work);
 	close_fd(&w->theirs);

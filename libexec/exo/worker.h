@@ -41,7 +41,11 @@ struct worker {
 	int64_t done_ns, pace_ns;   /* when it last ended a workitem; what one takes, a running mean */
 	bool stale;		    /* the configuration is older than exo's: ends after what it runs */
 	bool surplus;		    /* `instances` is smaller now */
-	bool planned;		    /* its death is our doing: no crash, no back-off */
+	bool warned;		    /* time_limit: told that it is over soon */
+	bool over;		    /* told to end; what it says now is too late */
+	unsigned done_items;	    /* for max_items */
+	ev_timer limit;
+	bool planned; /* its death is our doing: no crash, no back-off */
 	double backoff_s;
 	int64_t ready_ns;	      /* 0: was not ready yet */
 	unsigned bad_starts;	      /* in a row */
@@ -66,6 +70,18 @@ void worker_enter(struct worker *w, enum worker_state state);
 int64_t worker_began_ns(const struct worker *w);
 /* How many workitems it may have at once: one ahead, and more while it takes less than WORKER_QUICK_NS for each. */
 unsigned worker_depth(const struct worker *w);
+
+/* max_items: it may have no more than it has. */
+bool worker_full(const struct worker *w);
+
+/* limit.c: time_limit. */
+void limit_init(struct worker *w);
+void limit_begin(struct worker *w); /* it has work, and had none */
+void limit_end(struct worker *w);   /* it has ended */
+/* The error reply for what took too long. */
+void limit_answer(struct worker *w, const struct item *it, const struct ring *ring);
+/* True: the result of that came too late. */
+bool limit_refuses(struct worker *w, const struct job *job);
 
 /* spawn.c: the process. The fds are the child's ends. Returns its pid or -errno. */
 struct spawn_fds {

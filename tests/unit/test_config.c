@@ -119,6 +119,8 @@ static const struct row {
 	{"participant", "max_attempts", "3", "99", "99", {"0", "100"}},
 	{"participant", "sync_results", "no", "on", "yes", {"10"}},
 	{"participant", "grace", "30", "0", "0", {"86401"}},
+	{"participant", "time_limit", "0", "90", "90", {"-1", "1s", "31536001"}},
+	{"participant", "max_items", "0", "1000", "1000", {"-1", "x"}},
 	{"participant", "start_limit", "60", "1", "1", {"0"}},
 };
 

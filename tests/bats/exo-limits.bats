@@ -1,0 +1,176 @@
+#!/usr/bin/env bats
+# exo: time_limit, max_items, what a reload refuses, and how it ends whatever its handlers do.
+# shellcheck disable=SC1091,SC2030,SC2031,SC2119,SC2154
+
+setup()
+{
+	. "$BATS_TEST_DIRNAME/../lib/exo.sh"
+	exo_setup
+}
+
+teardown() { exo_teardown; }
+
+begun() { wait_until 20 journal "^begin $1 "; }
+
+# --- time_limit ---
+
+@test "time_limit: die, TERM to the whole group, an error reply with outcome timeout, not tried again" {
+	echo 'time_limit = 2' >>"$CONF"
+	handler_with <<-'PY'
+		def do_too_long(self, f):
+		    p = subprocess.Popen(["sleep", "600"])
+		    open(os.path.join(STATE, "daemon.1"), "w").write(str(p.pid))
+		    print("at it")
+		    p.wait()
+		    time.sleep(600)
+	PY
+	start_ready
+	n=$(put n=1 do=too_long)
+	m=$(put n=2)
+	begun 1
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = timeout ]
+	[ "$(header "$n" attempt)" = 1 ]
+	[ "$(header "$n" send)" = reply ]
+	[ "$(field "$n" '["error"]["message"]')" = 'P1: not done within time_limit (2 s)' ]
+	[ "$(field "$n" '["error"]["trace"]')" = "['at it']" ]
+	journal_count '^lifecycle die' 1
+	wait_until 20 has_result "$m"
+	[ "$(header "$m" attempt)" = 1 ]
+	[ "$(header "$m" outcome)" = ok ]
+	journal_count '^begin 1 ' 1
+	gone "$(cat "$S/daemon.1")"
+	[ "$(status restarts)" = 0 ]
+	logged "name=$n attempt=1: time_limit of 2 s is over"
+}
+
+@test "time_limit: who ignores TERM is killed 2 s later" {
+	echo 'time_limit = 1' >>"$CONF"
+	handler_with <<-'PY'
+		def do_ignore(self, f):
+		    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+		    wait_for("never")
+	PY
+	start_ready
+	n=$(put n=1 do=ignore)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = timeout ]
+	logged 'does not end, killing it'
+	wait_until 10 ready
+}
+
+@test "time_limit: a result that comes after it is not used" {
+	echo 'time_limit = 1' >>"$CONF"
+	handler_with <<-'PY'
+		def do_late(self, f):
+		    signal.signal(signal.SIGTERM, lambda *_: journal("TERM"))
+		    while not open(os.path.join(STATE, "journal")).read().count("TERM"):
+		        time.sleep(0.01)
+		    f.late = True
+	PY
+	start_ready
+	n=$(put n=1 do=late)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = timeout ]
+	not field "$n" '["fields"]["late"]'
+	journal '^end 1'
+	logged 'came too late'
+	m=$(put n=2)
+	wait_until 20 has_result "$m"
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "time_limit counts from the beginning of each workitem: many short ones are not one long one" {
+	echo 'time_limit = 2' >>"$CONF"
+	handler_with <<-'PY'
+		def do_short(self, f):
+		    time.sleep(0.4)
+	PY
+	start_ready
+	for i in 1 2 3 4 5 6 7 8; do n=$(put n=$i do=short); done
+	wait_until 30 results 8
+	[ "$(grep -l '^outcome: ok' "$W"/result/new/* | wc -l)" = 8 ]
+	not journal 'lifecycle die'
+	# one timer that fires now and then, and none when there is nothing to do
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "time_limit: what waited ahead of it has all of its own time" {
+	echo 'time_limit = 2' >>"$CONF"
+	handler_with <<-'PY'
+		def do_slow(self, f):
+		    time.sleep(1.4)
+	PY
+	start_ready
+	for i in 1 2 3; do n=$(put n=$i do=slow); done
+	wait_until 30 results 3
+	[ "$(grep -l '^outcome: ok' "$W"/result/new/* | wc -l)" = 3 ]
+	[ "$(grep -l '^attempt: 1' "$W"/result/new/* | wc -l)" = 3 ]
+}
+
+@test "time_limit: told to die, it finished in time: its result counts, and the worker is replaced" {
+	echo 'time_limit = 8' >>"$CONF"
+	handler_with <<-'PY'
+		def handle_lifecycle_control(self, ctrl):
+		    super().handle_lifecycle_control(ctrl)
+		    self.dying = getattr(self, "dying", False) or ctrl.message == "die"
+		def do_until_die(self, f):
+		    while not self.dying:
+		        time.sleep(0.01)
+		    f.pid = os.getpid()
+	PY
+	start_ready
+	old=$(worker_pid)
+	n=$(put n=1 do=until_die)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	wait_until 10 new_worker "$old"
+	wait_until 10 ready
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "time_limit and cancel: quiet stays quiet" {
+	echo 'time_limit = 2' >>"$CONF"
+	start_ready
+	n=$(put n=1 do=wait wait=never)
+	begun 1
+	"$LIB/ctl.py" "$H" P1 "cancel $n quiet=yes" >/dev/null
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome) $(header "$n" send)" = 'cancelled nothing' ]
+}
+
+@test "exo sleeps while a workitem runs, with a time_limit and without" {
+	for limit in 0 3600; do
+		echo "time_limit = $limit" >>"$CONF"
+		start_ready
+		n=$(put n=$limit do=wait wait=go$limit)
+		begun $limit
+		exo_asleep() { [ "$(sleeps "$exo")" = "$(sleep 0.5; sleeps "$exo")" ]; }
+		wait_until 10 exo_asleep
+		: >"$S/go$limit"
+		wait_until 10 has_result "$n"
+		stop_exo
+	done
+}
+
+# --- max_items ---
+
+@test "max_items: a worker is replaced after that many, in order, and nothing is a crash" {
+	echo 'max_items = 3' >>"$CONF"
+	start_ready
+	for i in 1 2 3 4 5 6 7; do n=$(put n=$i); done
+	wait_until 30 results 7
+	[ "$(awk '/^begin/ { n[$3]++ } END { for (p in n) print n[p] }' "$S/journal" | sort | tr '\n' ' ')" = '1 3 3 ' ]
+	[ "$(awk '/^begin/ { print $2 }' "$S/journal" | tr '\n' ' ')" = '1 2 3 4 5 6 7 ' ]
+	journal_count '^lifecycle stop' 2
+	[ "$(grep -l '^attempt: 1' "$W"/result/new/* | wc -l)" = 7 ]
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "max_items = 1 with two workers" {
+	printf 'max_items = 1\ninstances = 2\n' >>"$CONF"
+	start_ready 2
+	for i in 1 2 3 4 5; do n=$(put n=$i); done
+	wait_until 30 results 5
+	[ "$(awk '/^begin/ { print $3 }' "$S/journal" | sort -u | wc -l)" = 5 ]
+}

@@ -16,7 +16,7 @@ enabled and down: (skynet start NAME) starts it, now and at every boot.
 
   -n, --name NAME       its name (default: the name of CODE without .py, .so or .sh)
   -q, --queue QUEUE     the AMQP queue (default: NAME)
-  -r, --regexp REGEXP   the names that process definitions use for it (default: it is not registered)
+  -r, --regexp REGEXP   the names that process definitions use for it, for (skynet register)
   -u, --user USER       who runs the code (needed in the system home, ignored in a local one)
   -i, --instances N     workers (default: 1)
       --copy            copy CODE instead of linking to it

@@ -45,6 +45,9 @@ done
 stop_services "$(stop_time)"
 
 for name in $names; do
+	if cut -f 2 "$home_lib/registered" 2>/dev/null | grep -qxF -e "$name"; then
+		say "$name is still registered: the engine sends its work to a queue that nobody empties (skynet unregister $name)"
+	fi
 	rm -f "$home_service/skynet-$name" "$home_sv/skynet-$name/config.exo"
 done
 tell_bridge

@@ -73,6 +73,7 @@ programs()
 	for f in libexec/*.c libexec/*.sh spool-tools/*.c spool-tools/*.sh; do
 		[ ! -e "$f" ] || basename "${f%.*}"
 	done
+	echo amqp-call
 	for d in libexec/*/*.c; do
 		basename "$(dirname "$d")"
 	done | sort -u

@@ -1,10 +1,11 @@
 # One library, and the programs on top of it. libexec/X/*.c is the program X, libexec/X.c and spool-tools/X.c too;
-# libexec/X.sh and spool-tools/X.sh are scripts.
+# libexec/X.sh and spool-tools/X.sh are scripts. amqp-call shares link.c, and with it librabbitmq, with the bridge.
 OUT      := $(BUILD)/libexec/skynet
 LIBSRC   := $(wildcard lib/*/*.c)
 LIBOBJ   := $(LIBSRC:%.c=$(BUILD)/obj/%.o)
 LIB      := $(BUILD)/libskynet.a
 
+CALLSRC  := $(wildcard libexec/amqp-spool/amqp-call*.c)
 BIGPROGS := amqp-spool exo exo-python exo-exec exo-so
 ONEPROGS := $(basename $(notdir $(wildcard libexec/*.c spool-tools/*.c)))
 SCRIPTS  := $(basename $(notdir $(wildcard libexec/*.sh spool-tools/*.sh)))
@@ -13,13 +14,14 @@ PYCFLAGS := $(shell pkg-config --cflags python3-embed 2>/dev/null | sed 's/-I/-i
 PYLIBS   := $(shell pkg-config --libs python3-embed 2>/dev/null)
 
 LIBS_amqp-spool := -lrabbitmq -lssl -lcrypto -lcjson -lsqlite3 -linih -lev
+LIBS_amqp-call  := -lrabbitmq -lssl -lcrypto -lcjson -linih
 LIBS_exo        := -lcjson -linih -lev
 LIBS_exo-python := $(PYLIBS) -lcrypto -linih -lcjson
 LIBS_exo-so     := -lcrypto -linih -lcjson -ldl
 LIBS_exo-exec   := -lcrypto -linih -lcjson
 LIBS_default    := -lcjson -linih -lcrypto -lsqlite3
 
-PROGS    := $(BIGPROGS:%=$(OUT)/%) $(ONEPROGS:%=$(OUT)/%)
+PROGS    := $(BIGPROGS:%=$(OUT)/%) $(OUT)/amqp-call $(ONEPROGS:%=$(OUT)/%)
 LINKS    := $(SCRIPTS:%=$(OUT)/%) $(OUT)/python $(OUT)/sv-templates
 
 # Participants in C, for tests and the demo; nothing that is installed.
@@ -48,11 +50,15 @@ $(LIB): $(LIBOBJ)
 	ar rcs $@ $^
 
 define BIG
-$(OUT)/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard libexec/$(1)/*.c)) $(LIB)
+$(OUT)/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(CALLSRC),$(wildcard libexec/$(1)/*.c))) $(LIB)
 	@mkdir -p $$(@D)
 	$$(CC) $$(ALLLDFLAGS) -o $$@ $$^ $$(LIBS_$(1))
 endef
 $(foreach p,$(BIGPROGS),$(eval $(call BIG,$(p))))
+
+$(OUT)/amqp-call: $(CALLSRC:%.c=$(BUILD)/obj/%.o) $(BUILD)/obj/libexec/amqp-spool/link.o $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALLLDFLAGS) -o $@ $^ $(LIBS_amqp-call)
 
 $(ONEPROGS:%=$(OUT)/%): $(OUT)/%: $(LIB)
 	@mkdir -p $(@D)

@@ -356,20 +356,42 @@ int sn_json_object(const char *text, size_t len, const char *const *keys, struct
 	return object ? 0 : -ENOTSUP;
 }
 
-bool sn_json_next(struct sn_span array, struct sn_span *element)
+/* The element behind `value`, the first one where that is none. `key` NULL: of an array. */
+static bool next_of(struct sn_span from, struct sn_span *key, struct sn_span *value)
 {
-	struct scan s = {.p = array.data, .end = array.data + array.len};
+	struct scan s = {.p = from.data, .end = from.data + from.len};
 
-	if (array.data == NULL || array.len == 0 || array.data[0] != '[')
+	if (from.data == NULL || from.len == 0 || from.data[0] != (key == NULL ? '[' : '{'))
 		return false;
-	s.p = element->data == NULL ? array.data + 1 : element->data + element->len;
+	s.p = value->data == NULL ? from.data + 1 : value->data + value->len;
 	skip_space(&s);
-	if (element->data != NULL && s.p < s.end && *s.p == ',')
+	if (value->data != NULL && s.p < s.end && *s.p == ',')
 		s.p++;
 	skip_space(&s);
-	element->data = s.p;
-	if (s.p >= s.end || *s.p == ']' || !skip_value(&s, 1))
+	if (s.p >= s.end || *s.p == ']' || *s.p == '}')
 		return false;
-	element->len = (size_t)(s.p - element->data);
+	if (key != NULL) {
+		key->data = s.p;
+		if (!skip_string(&s))
+			return false;
+		key->len = (size_t)(s.p - key->data);
+		s.p = key->data;
+		if (!skip_key(&s))
+			return false;
+	}
+	value->data = s.p;
+	if (!skip_value(&s, 1))
+		return false;
+	value->len = (size_t)(s.p - value->data);
 	return true;
+}
+
+bool sn_json_next(struct sn_span array, struct sn_span *element)
+{
+	return next_of(array, NULL, element);
+}
+
+bool sn_json_member(struct sn_span object, struct sn_span *key, struct sn_span *value)
+{
+	return next_of(object, key, value);
 }

@@ -22,6 +22,8 @@ int sn_json_object(const char *text, size_t len, const char *const *keys, struct
 /* For JSON that was checked. The first element of an array (`element` zeroed before), or the one behind `element`.
  * False: there is none, or it is no array. */
 bool sn_json_next(struct sn_span array, struct sn_span *element) SN_CHECK;
+/* The same for the members of an object: raw key with its quotes, and value. */
+bool sn_json_member(struct sn_span object, struct sn_span *key, struct sn_span *value) SN_CHECK;
 /* A string decoded, cut between characters where ret_text is too small, NUL-terminated (it may hold others). Its length; 0
  * and "" for what is no string. Surrogates without their other half become '?'. */
 size_t sn_json_text(struct sn_span string, char *ret_text, size_t size);

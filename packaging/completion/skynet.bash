@@ -65,7 +65,7 @@ _skynet_offer_files()
 _skynet_takes_value()
 {
 	case $1 in
-	--home | --password-file | --check-file | -u | --user | --for | -s | --state | -p | --participant | -t | --timeout | -w | -n | \
+	--home | --password-file | --check-file | -u | --user | --for | -s | --state | -p | --participant | -t | --timeout | -w | --field | --variable | -n | \
 		--lines | --since | --grep | --wfid | --amqp | --vhost | -q | --queue | -r | --regexp | --name | -i | --instances) ;;
 	*) return 1 ;;
 	esac
@@ -93,7 +93,8 @@ _skynet_operand()
 	help:* | version:* | manual:[1-9]*) ;;
 	local:0) _skynet_offer 'init up down status' ;;
 	local:1) [[ $1 != init ]] || _skynet_offer_files -d ;;
-	install:*) _skynet_offer_files -f ;;
+	install:* | launch:0) _skynet_offer_files -f ;;
+	launch:*) ;;
 	config:0) _skynet_offer "$(_skynet_keys)" ;;
 	put:0 | spool-*:0) _skynet_offer "$(_skynet_participants)" ;;&
 	spool-show:0) _skynet_offer "$(_skynet_items all)" ;;
@@ -119,7 +120,7 @@ _skynet_operand()
 	cancel:0) _skynet_offer "$(_skynet_items new,cur,open)" ;;
 	cancel:1) _skynet_offer "$(_skynet_participants)" ;;
 	cancel:* | query:* | stacks:*) ;;
-	list:* | manual:* | uninstall:* | spool-check:*) _skynet_offer "$(_skynet_participants)" ;;
+	list:* | manual:* | register:* | uninstall:* | unregister:* | spool-check:*) _skynet_offer "$(_skynet_participants)" ;;
 	disable:* | enable:* | log:* | reload:* | restart:* | start:* | status:* | stop:* | wait:*)
 		_skynet_offer "$(_skynet_services)"
 		;;

@@ -33,8 +33,8 @@ make_p1()
 
 @test "skynet help names every verb with what it does" {
 	run -0 skynet help
-	for verb in cancel config disable enable help install list local log manual query reload restart stacks start status stop \
-		uninstall version wait; do
+	for verb in cancel config disable enable help install launch list local log manual query register reload restart stacks start status stop \
+		uninstall unregister version wait; do
 		[[ $output =~ "  $verb "+[A-Z] ]]
 	done
 	[[ $output != *prepare* ]]
@@ -243,6 +243,7 @@ a queue
 	run -64 skynet install
 	run -64 skynet install "$CODE/p1.py" "$CODE/p1.py"
 	cp "$CODE/p1.py" "$CODE/run"
+	chmod 755 "$CODE/run"
 	run -64 skynet install -n x "$CODE/run"
 	run -78 skynet install -i 0 "$CODE/p1.py"
 	has "instances: '0' is no number from 1 to 256"
@@ -299,7 +300,7 @@ lines' "$CODE/p1.py"
 	make_p1
 	skynet install -n a1 "$CODE/p1.py"
 	run -0 skynet list
-	[[ ${lines[0]} == NAME*QUEUE*REGEXP*USER*INSTANCES*ENABLED*CODE ]]
+	[[ ${lines[0]} == NAME*QUEUE*REGEXP*USER*INSTANCES*ENABLED*REGISTERED*CODE ]]
 	[[ ${lines[1]} == a1\ * ]]
 	[[ ${lines[2]} == p1\ * ]]
 	echo 'instances = many' >>"$H/sv/skynet-a1/config.exo"

@@ -154,8 +154,11 @@ static int judge(struct cancel *k, const char *text)
 		if (a->failed == 0 || a->failed == SN_EXIT_NOT_RUNNING ||
 		    (!a->matched && sn_enquiry_open_items(&k->e, a->name) == 0))
 			continue;
-		sn_cli_failed(&k->cli, a->failed, "%s: %s", a->name,
-			      a->matched ? "still running; the request stands" : a->why);
+		sn_cli_failed(&k->cli, a->failed, "%s: %s%s", a->name, a->matched ? "still running" : a->why,
+			      a->matched || a->control.end == SN_CONTROL_SILENT ||
+					      a->control.end == SN_CONTROL_CUT
+				      ? "; the request stands"
+				      : "");
 		code = a->failed;
 	}
 	return matched + loose == 0 && code == 0 ? sn_enquiry_nothing(&k->e, text) : code;
@@ -165,8 +168,9 @@ static int run(struct cancel *k, char *const *args, int64_t wait_ns, int64_t kil
 {
 	SN_AUTOFREE char *wait = sn_asprintf("wait=%lld", (long long)(wait_ns / 1000000));
 	SN_AUTOFREE char *options =
-		kill_ns < 0 ? sn_strdup(wait)
-			    : sn_asprintf("%s kill=%lld", wait, (long long)(kill_ns / 1000000000));
+		kill_ns < 0
+			? sn_strdup(wait)
+			: sn_asprintf("%s kill=%lld", wait, (long long)((kill_ns + 999999999) / 1000000000));
 	int code;
 
 	sn_enquiry_init(&k->e, &k->cli, args[0], args[1]);
@@ -202,6 +206,8 @@ int main(int argc, char **argv)
 	}
 	if (argc - optind < 1 || argc - optind > 2)
 		sn_cli_usage(&k.cli, "a WFID or a WORKITEM is needed, and at most the NAME of a participant");
+	if (kill_ns == 0)
+		sn_cli_usage(&k.cli, "--kill=0: it must have a second at least");
 	if (wait_ns < 0)
 		wait_ns = WAIT_S * 1000000000LL + (kill_ns > 0 ? kill_ns : 0);
 	sn_cli_home(&k.cli);

@@ -19,7 +19,7 @@ static const struct sn_command COMMAND = {
 	"skynet stacks", "[--timeout S] NAME|WFID|WORKITEM",
 	"Has every worker of participant NAME, or those that work on the process WFID, print the Python and\n"
 	"the C stacks of all its threads into its log, without being stopped; one that is stuck, too. Shows\n"
-	"what the kernel says of their processes, then the log until half a second passes without a line.\n\n"
+	"what the kernel says of their processes, then the log until all is there, or nothing more comes.\n\n"
 	"Exit code: 0; 3 NAME does not run; 4 no such participant, or nobody works on it; 75 it does not\n"
 	"answer; 77 not permitted.",
 	OPTIONS};
@@ -27,8 +27,11 @@ static const struct sn_command COMMAND = {
 struct stacks {
 	struct sn_cli cli;
 	struct sn_enquiry e;
-	unsigned workers;
+	unsigned *workers; /* of each participant: how many answered */
 };
+
+/* What a worker that has all its stacks in the log writes last. */
+#define LAST_LINE "end of the stacks of process"
 
 static void show(void *arg, struct sn_control *c, const char *type, struct sn_span line)
 {
@@ -53,7 +56,7 @@ static void show(void *arg, struct sn_control *c, const char *type, struct sn_sp
 		sn_control_print("  ", p[3]);
 		putchar('\n');
 	}
-	s->workers++;
+	s->workers[sn_enquiry_named(&s->e, c->participant) - s->e.asked]++;
 }
 
 /* Reads to the end of what is there, so that only what comes now is shown. 0 or -errno. */
@@ -77,18 +80,21 @@ static void print_line(const char *text)
 	sn_buf_release(&line);
 }
 
-static void follow(struct sn_logfile *log, int64_t until_ns)
+/* Until each of the workers has said that this was all; or it is quiet: not every worker says so. */
+static void follow(struct sn_logfile *log, unsigned workers, int64_t until_ns)
 {
 	const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
 	int64_t heard_ns = sn_clock_mono_ns();
 	unsigned lines = 0;
 
-	while (lines < LINES_MAX && sn_clock_mono_ns() < until_ns &&
+	while (lines < LINES_MAX && workers > 0 && sn_clock_mono_ns() < until_ns &&
 	       sn_clock_mono_ns() - heard_ns < QUIET_MS * 1000000LL) {
-		while (lines < LINES_MAX && sn_logfile_next(log) > 0) {
+		while (lines < LINES_MAX && workers > 0 && sn_logfile_next(log) > 0) {
 			print_line(log->text);
 			heard_ns = sn_clock_mono_ns();
 			lines++;
+			if (strstr(log->text, LAST_LINE) != NULL)
+				workers--;
 		}
 		(void)fflush(stdout);	       /* an error shows at the end */
 		(void)nanosleep(&pause, NULL); /* a signal only makes us look earlier */
@@ -102,7 +108,7 @@ static void show_logs(struct stacks *s, struct sn_logfile *logs, const int *open
 		if (!s->e.asked[i].matched)
 			continue;
 		if (opened[i] == 0)
-			follow(&logs[i], until_ns);
+			follow(&logs[i], s->workers[i], until_ns);
 		fprintf(stderr, "skynet stacks: more is in the log: skynet log --since 1m %s\n",
 			s->e.asked[i].name);
 	}
@@ -140,6 +146,7 @@ static int run(struct stacks *s, const char *text, int64_t timeout_ns)
 	sn_enquiry_init(&s->e, &s->cli, named ? NULL : text, named ? text : NULL);
 	logs = sn_calloc(s->e.count + 1, sizeof *logs);
 	opened = sn_calloc(s->e.count + 1, sizeof *opened);
+	s->workers = sn_calloc(s->e.count + 1, sizeof *s->workers);
 	for (size_t i = 0; i < s->e.count; i++)
 		opened[i] = timeout_ns > 0 ? open_log(s, s->e.asked[i].name, &logs[i]) : -ENOENT;
 	sn_enquiry_ask(&s->e, "stacks", "", sn_clock_mono_ns() + 2 * SN_CONTROL_ALIVE_MS * 1000000LL, show,
@@ -152,6 +159,7 @@ static int run(struct stacks *s, const char *text, int64_t timeout_ns)
 	}
 	free(logs);
 	free(opened);
+	free(s->workers);
 	sn_enquiry_release(&s->e);
 	return code;
 }

@@ -16,6 +16,7 @@ setup()
 
 teardown()
 {
+	[ -z "${exo:-}" ] || kill -CONT "$exo" || :
 	kill_pids
 }
 
@@ -332,6 +333,7 @@ P1 acknowledged" ]
 	run -64 skynet cancel
 	run -64 skynet cancel --wait x wf-1
 	run -64 skynet cancel --kill=x wf-1
+	run -64 skynet cancel --kill=0 wf-1
 	run -64 skynet cancel -- -
 }
 
@@ -406,4 +408,88 @@ P1 acknowledged" ]
 	run -3 skynet status --json P1
 	[ "$(jq -r '.[0] | .state, .ready' <<<"$output")" = "hung
 false" ]
+}
+
+# --- the real one ---
+
+# A real exo whose log is svlogd's, and its handler: steps until it is cancelled, deaf to that if the field says so.
+real_exo()
+{
+	spool_participant P1 <<-'PY'
+		import time
+		class ParticipantHandler:
+		    def status(self, wid):
+		        return {"step": self.step, "n": wid.fields.n}
+		    def cancel(self, wid):
+		        if wid.fields.deaf:
+		            raise KeyError("deaf")
+		        self.over = True
+		        return {"at": self.step}
+		    def handle_wi(self, wid):
+		        self.over = False
+		        for self.step in range(1, 3000):
+		            print("step", self.step)
+		            time.sleep(0.02)
+		            if self.over:
+		                break
+	PY
+	mkdir -p "$H/log/P1"
+	("$SPOOL_BIN/exo" --home "$H" P1 2>&1 3>&- | svlogd -tt "$H/log/P1" 3>&- 2>/dev/null) &
+	wait_until 30 grep -q '^state: ready' "$H/run/P1/status"
+	exo=$(sed -n 's/^pid: //p' "$H/run/P1/status")
+	pids="$pids $exo"
+}
+
+runs() { skynet query "$1" | grep -q '"step"'; }
+
+@test "a real exo: query, stacks, cancel of what waits and of what runs" {
+	real_exo
+	a=$(put '{"n":1}' wf-a)
+	wait_until 20 runs wf-a
+	b=$(put '{"n":2}' wf-b)
+	c=$(put '{"n":3}' wf-b)
+	run -0 skynet query P1
+	has 'P1: ready'
+	has "P1 $a"
+	has '"n": 1'
+	has '  log       step '
+	run -0 skynet query wf-b
+	has "P1 $b"
+	has "P1 $c"
+	[[ $output != *$a* ]]
+	run -0 --separate-stderr skynet stacks --timeout 20 wf-a
+	has "worker 0-"
+	has 'in handle_wi'
+	[[ ${lines[-1]} == *'end of the stacks'* ]]
+	run -0 skynet cancel wf-b
+	has "P1 $b withdrawn"
+	has "P1 $c withdrawn"
+	run -0 skynet cancel --wait 60 "${a:0:45}"
+	has "P1 $a requested"
+	has "P1 $a acknowledged: {\"at\":"
+	has "P1 $a finished: ok"
+}
+
+@test "a real exo: what does not let itself be cancelled is 75, and killed with --kill" {
+	real_exo
+	a=$(put '{"deaf":true}' wf-a)
+	wait_until 20 runs wf-a
+	run -75 skynet cancel --wait 0.3 wf-a
+	has "P1 $a failed: KeyError: 'deaf'"
+	has 'still running'
+	run -0 skynet cancel --kill=0.5 --wait 60 wf-a
+	has "P1 $a killed"
+	has "P1 $a finished: cancelled"
+}
+
+@test "a real exo that is stopped hangs, and is well when it goes on" {
+	real_exo
+	run -0 skynet status P1
+	kill -STOP "$exo"
+	run -3 skynet status P1
+	has ' hung '
+	run -75 skynet query P1
+	kill -CONT "$exo"
+	well() { skynet status P1 >/dev/null; }
+	wait_until 20 well
 }

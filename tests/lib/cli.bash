@@ -8,7 +8,7 @@
 cli_setup()
 {
 	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	export SKYNET_LIBEXEC=$ROOT/${SKYNET_BUILD:-build}/libexec/skynet
+	export SKYNET_LIBEXEC=$ROOT/${SKYNET_BUILD:-build-test}/libexec/skynet
 	export PATH=$ROOT/bin:$PATH
 	unset SKYNET_HOME NO_COLOR SKYNET_TEMPLATES
 	# shellcheck source=tests/lib/wait.sh

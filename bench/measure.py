@@ -60,13 +60,15 @@ def first_reply_ms(load: Load, worker) -> float:
 
 
 def loaded(load: Load, worker, mode: str, count: int, size: int) -> dict:
-    """wiload's result with "cpu_us", "rss_kib" per kind of process."""
+    """wiload's result with "cpu_us", "rss_kib" per kind of process, and "broker_cpu_us"."""
+    broker_before = load.broker.cpu_ns()
     before = procstat.per_pid(worker.pids(), procstat.cpu_ns)
     with procstat.PeakMemory(worker.pids) as memory:
         result = load.run(mode, count, size)
     used = procstat.growth(before, procstat.per_pid(worker.pids(), procstat.cpu_ns))
     result["cpu_us"] = {kind: ns / 1000 / count for kind, ns in used.items()}
     result["rss_kib"] = memory.kib
+    result["broker_cpu_us"] = (load.broker.cpu_ns() - broker_before) / 1000 / count
     return result
 
 

@@ -8,6 +8,7 @@ import time
 
 import pika
 import pika.exceptions
+import procstat
 
 LIB = pathlib.Path(__file__).resolve().parent.parent / "tests/lib"
 
@@ -39,6 +40,12 @@ class Broker:
         settings = {"BROKER_SCHEDULERS": "2", "BROKER_MEMORY": "2GB", "BROKER_VHOST": "bench"}
         subprocess.run(["sh", "-c", f'. "$BROKER_LIB/broker.sh" && {function} "$1"', "sh", str(self.home)],
                        env={**os.environ, "BROKER_LIB": str(LIB), **settings}, check=True)  # fmt: skip
+
+    def cpu_ns(self) -> int:
+        """Of the Erlang machine."""
+        (pid,) = [child for child in procstat.descendants(int((self.home / "pid").read_text().split()[0]))
+                  if procstat.command(child).startswith("beam")]  # fmt: skip
+        return procstat.cpu_ns(pid)
 
     host = property(lambda self: self.env["BROKER_HOST"])
     port = property(lambda self: int(self.env["BROKER_PORT"]))

@@ -26,6 +26,8 @@ ROWS = (
     ("CPU us per workitem, flood 1 KB", ("flood_1k", "cpu_us"), 1),
     ("CPU us per workitem, flood 16 KB", ("flood_16k", "cpu_us"), 1),
     ("CPU us per workitem, closed", ("closed_1k", "cpu_us"), 1),
+    ("broker's CPU us, flood 1 KB", ("flood_1k", "broker_cpu_us"), 1),
+    ("broker's CPU us, closed", ("closed_1k", "broker_cpu_us"), 1),
     ("RSS MiB idle", ("idle_rss_kib",), 1 / 1024),
     ("RSS MiB loaded, 1 KB", ("flood_1k", "rss_kib"), 1 / 1024),
     ("start to first reply, ms", ("first_reply_ms",), 1),

@@ -41,15 +41,22 @@ int sn_buf_adds(struct sn_buf *b, const char *s)
 
 int sn_buf_addf(struct sn_buf *b, const char *fmt, ...)
 {
+	size_t room = b->cap - b->len;
 	va_list ap;
 	char *at;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(room > 0 ? b->data + b->len : NULL, room, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		return -EINVAL;
+	if ((size_t)n < room && (size_t)n <= b->max_bytes - b->len) { /* as it is nearly always */
+		b->len += (size_t)n;
+		return 0;
+	}
+	if (room > 0)
+		b->data[b->len] = '\0'; /* what was cut off goes again */
 	at = sn_buf_reserve(b, (size_t)n);
 	if (at == NULL)
 		return -E2BIG;

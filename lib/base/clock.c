@@ -1,7 +1,10 @@
 #include "base/clock.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+static const char SHAPE[] = "0000-00-00T00:00:00.000000Z";
 
 int64_t sn_clock_real_us(void)
 {
@@ -26,37 +29,56 @@ int64_t sn_clock_mono_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* Each workitem has several times written and read: by hand, since strftime and strptime cost more than the rest. */
+static void put_number(char *at, unsigned value, unsigned digits)
+{
+	for (unsigned i = digits; i > 0; i--, value /= 10)
+		at[i - 1] = (char)('0' + value % 10);
+}
+
+static int get_number(const char *at, unsigned digits)
+{
+	int value = 0;
+
+	for (unsigned i = 0; i < digits; i++)
+		value = value * 10 + (at[i] - '0');
+	return value;
+}
+
 void sn_time_format(int64_t real_us, char ret_text[SN_TIME_TEXT_SIZE])
 {
-	int us = (int)((real_us % 1000000 + 1000000) % 1000000); /* of a time before 1970, too */
+	unsigned us = (unsigned)((real_us % 1000000 + 1000000) % 1000000); /* of a time before 1970, too */
 	time_t s = (time_t)((real_us - us) / 1000000);
 	struct tm tm;
-	size_t n;
 
 	(void)gmtime_r(&s, &tm); /* fails only past the year 2^31 */
-	n = strftime(ret_text, SN_TIME_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &tm);
-	(void)snprintf(ret_text + n, SN_TIME_TEXT_SIZE - n, ".%06dZ", us);
+	memcpy(ret_text, SHAPE, sizeof SHAPE);
+	put_number(ret_text, (unsigned)tm.tm_year + 1900, 4);
+	put_number(ret_text + 5, (unsigned)tm.tm_mon + 1, 2);
+	put_number(ret_text + 8, (unsigned)tm.tm_mday, 2);
+	put_number(ret_text + 11, (unsigned)tm.tm_hour, 2);
+	put_number(ret_text + 14, (unsigned)tm.tm_min, 2);
+	put_number(ret_text + 17, (unsigned)tm.tm_sec, 2);
+	put_number(ret_text + 20, us, 6);
 }
 
 int sn_time_parse(const char *text, int64_t *ret_real_us)
 {
-	static const char SHAPE[] = "0000-00-00T00:00:00.000000Z";
 	struct tm tm = {0};
-	const char *rest;
-	char *end;
-	long us;
 
-	/* strptime alone takes blanks, signs and fewer digits. */
 	for (size_t i = 0; i < sizeof SHAPE; i++) {
 		if (SHAPE[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != SHAPE[i])
 			return -EINVAL;
 	}
-	rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (rest == NULL || rest[0] != '.')
+	tm.tm_year = get_number(text, 4) - 1900;
+	tm.tm_mon = get_number(text + 5, 2) - 1;
+	tm.tm_mday = get_number(text + 8, 2);
+	tm.tm_hour = get_number(text + 11, 2);
+	tm.tm_min = get_number(text + 14, 2);
+	tm.tm_sec = get_number(text + 17, 2);
+	if (tm.tm_mon < 0 || tm.tm_mon > 11 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 ||
+	    tm.tm_min > 59 || tm.tm_sec > 60)
 		return -EINVAL;
-	us = strtol(rest + 1, &end, 10);
-	if (strcmp(end, "Z") != 0)
-		return -EINVAL;
-	*ret_real_us = (int64_t)timegm(&tm) * 1000000 + us;
+	*ret_real_us = (int64_t)timegm(&tm) * 1000000 + get_number(text + 20, 6);
 	return 0;
 }

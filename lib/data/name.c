@@ -150,7 +150,15 @@ int64_t sn_name_time_us(const char *valid_name)
 
 void sn_attempt_format(const char *valid_name, unsigned attempt, char ret_leaf[SN_ATTEMPT_SIZE])
 {
-	(void)snprintf(ret_leaf, SN_ATTEMPT_SIZE, "%s,a%u", valid_name, attempt % (SN_ATTEMPT_MAX + 1));
+	char *at = stpcpy(stpcpy(ret_leaf, valid_name), ",a"); /* a valid name: it fits */
+
+	attempt %= SN_ATTEMPT_MAX + 1;
+	if (attempt >= 100)
+		*at++ = (char)('0' + attempt / 100);
+	if (attempt >= 10)
+		*at++ = (char)('0' + attempt / 10 % 10);
+	*at++ = (char)('0' + attempt % 10);
+	*at = '\0';
 }
 
 /* Splits leaf at `sep` into a valid name and what follows. */

@@ -11,9 +11,9 @@ struct leaves { /* the names in done/DATE/BUCKET */
 
 static void leaves_init(struct leaves *l, const char *name)
 {
-	(void)snprintf(l->json, sizeof l->json, "%s.json", name); /* all fit: SN_NAME_MAX */
-	(void)snprintf(l->result, sizeof l->result, "%s.result", name);
-	(void)snprintf(l->log, sizeof l->log, "%s.log", name);
+	(void)stpcpy(stpcpy(l->json, name), ".json"); /* all fit: SN_NAME_MAX */
+	(void)stpcpy(stpcpy(l->result, name), ".result");
+	(void)stpcpy(stpcpy(l->log, name), ".log");
 }
 
 /* retire.1 */

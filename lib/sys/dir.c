@@ -91,8 +91,13 @@ int sn_dir_replace(int dirfd, const char *leaf, const void *data, size_t len)
 
 int sn_dir_open_hostile(int dirfd, const char *leaf)
 {
+	return sn_dir_open_hostile_with(dirfd, leaf, 0);
+}
+
+int sn_dir_open_hostile_with(int dirfd, const char *leaf, int flags)
+{
 	struct open_how how = {
-		.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+		.flags = (unsigned)(O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | flags),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS,
 	};
 	long fd;

@@ -25,6 +25,8 @@ int sn_dir_replace(int dirfd, const char *leaf, const void *data, size_t len) SN
 /* Opens for reading what somebody else may have put there: beneath dirfd, no links, never blocks. The caller checks
  * the kind of file with fstat. */
 int sn_dir_open_hostile(int dirfd, const char *leaf) SN_CHECK;
+/* With more flags. What they forbid (O_NOATIME on a file of somebody else) is opened without them. */
+int sn_dir_open_hostile_with(int dirfd, const char *leaf, int flags) SN_CHECK;
 /* Calls `each` with every name but "." and ".." until it returns non-zero, which is then returned. The order is the
  * directory's. `each` may remove the entry. */
 int sn_dir_each(int dirfd, int (*each)(void *arg, const char *name), void *arg) SN_CHECK;

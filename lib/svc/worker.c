@@ -19,7 +19,7 @@ static struct sn_worker *this_worker;
 
 static int usage(const struct sn_worker *w)
 {
-	(void)fprintf(stderr, "usage: %s --home HOME NAME (started by exo)\n",
+	(void)fprintf(stderr, "usage: %s [--check] --home HOME NAME (started by exo)\n",
 		      w->class->program); /* nothing to do about it */
 	return SN_EXIT_USAGE;
 }
@@ -33,6 +33,7 @@ struct arguments {
 static int parse(struct sn_worker *w, int argc, char **argv, struct arguments *ret)
 {
 	static const struct option OPTIONS[] = {{"home", required_argument, NULL, 'H'},
+						{"check", no_argument, NULL, 'C'},
 						{"replay", required_argument, NULL, 'R'},
 						{"raw", no_argument, NULL, 'r'},
 						{0}};
@@ -44,6 +45,8 @@ static int parse(struct sn_worker *w, int argc, char **argv, struct arguments *r
 			ret->home = optarg;
 		else if (c == 'R')
 			ret->replay = atoi(optarg);
+		else if (c == 'C')
+			w->check = true;
 		else if (c == 'r')
 			ret->raw = true;
 		else
@@ -141,15 +144,14 @@ static SN_NORETURN void serve(struct sn_worker *w)
 	if (r < 0)
 		(void)snprintf(why, sizeof why, "cannot start a thread: %s", strerror(-r)); /* fits */
 	if (r < 0 || w->class->load(w, why, sizeof why) < 0) {
-		sn_err("worker: %s", why);
 		sn_worker_tell("fatal %s", why);
 		_exit(1);
 	}
 	(void)malloc_trim(0); /* what loading left */
 	sn_worker_tell("ready");
-	while (sn_worker_next(w))
+	while (!w->check && sn_worker_next(w))
 		;
-	if (w->class->end != NULL)
+	if (w->class->end != NULL && !w->check)
 		w->class->end(w);
 	_exit(0);
 }

@@ -10,6 +10,7 @@
 #define SN_SVC_WORKER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/buf.h"
 #include "data/result.h"
@@ -30,7 +31,8 @@ enum {
 
 struct sn_worker;
 
-/* What exo says on the control socket; arg is what stands behind the word. Called on the watch thread. */
+/* What exo says on the control socket; arg is what stands behind the word. Called on the watch thread, with w->lock
+ * held: nothing in it may wait. */
 struct sn_worker_verb {
 	const char *word; /* NULL ends the table */
 	void (*handle)(struct sn_worker *w, const char *arg);
@@ -54,6 +56,7 @@ struct sn_worker_class {
 			struct sn_answer *a); /* NULL: nothing to do. After it was stored */
 	void (*end)(struct sn_worker *w);     /* NULL, or: told to quit, all work is done */
 	const struct sn_worker_verb *verbs;   /* beside `quit`, which is handled here */
+	int (*open_signal)(void); /* NULL, or: one that the threads of sn_worker_thread() do not block */
 };
 
 struct sn_worker {
@@ -64,6 +67,7 @@ struct sn_worker {
 	struct sn_spool spool;
 	int slots
 		[SN_WORKER_SLOTS]; /* writing ends of the output pipes; -1: the first workitem for it brings one */
+	atomic_uint slot_now;	   /* of the workitem at hand, or the last one */
 	bool shared; /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
 	bool forked; /* this is a child of the worker, by the participant's fork */
 	struct {     /* the workitem at hand; the main thread's */
@@ -77,12 +81,13 @@ struct sn_worker {
 	pthread_mutex_t lock; /* for what the class shares between the threads */
 	pthread_cond_t changed;
 	bool quit;
+	bool check;  /* load the code, say whether it does, end: what has effects outside is left out */
 	bool replay; /* sn_worker_replay(): there is neither exo nor a file in cur/ */
 };
 
 /* Everything up to the end of the process: argument check, load, `ready`, one workitem after the other. Returns the
  * exit code of a start that failed, or of a replay; else it does not return.
- *	PROGRAM --home HOME NAME
+ *	PROGRAM --home HOME [--check] NAME
  *	PROGRAM --home HOME [--raw] --replay FD NAME	(skynet-replay; FD: the workitem, a file) */
 int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int argc, char **argv) SN_CHECK;
 /* worker_replay.c: one workitem from fd, the reply to standard output. Returns an exit code. */
@@ -96,7 +101,7 @@ bool sn_worker_next(struct sn_worker *w) SN_CHECK;
 /* worker_watch.c: starts the watch thread. 0 or -errno. */
 int sn_worker_watch(struct sn_worker *w) SN_CHECK;
 /* A detached thread with a small stack and all signals blocked: those are for the main thread. 0 or -errno. */
-int sn_worker_thread(void *(*f)(void *), void *arg) SN_CHECK;
+int sn_worker_thread(const struct sn_worker *w, void *(*f)(void *), void *arg) SN_CHECK;
 
 /* worker_reply.c: for code that gets bytes and gives bytes and a verdict (docs/WORKER.md). sn_worker_look() comes
  * first: it fills in job.item. */

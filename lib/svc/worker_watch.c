@@ -7,7 +7,7 @@
 #include "svc/worker.h"
 #include "sys/fd.h"
 
-enum { STACK_BYTES = 128 << 10 };
+enum { STACK_BYTES = 256 << 10 };
 
 static void handle(struct sn_worker *w, char *text)
 {
@@ -27,8 +27,11 @@ static void handle(struct sn_worker *w, char *text)
 		v++;
 	if (v->word == NULL)
 		sn_warn("worker: unknown control message \"%s\"", word);
-	else if (v->handle != NULL)
-		v->handle(w, rest != NULL ? rest : "");
+	if (v->handle == NULL)
+		return;
+	(void)pthread_mutex_lock(&w->lock);
+	v->handle(w, rest != NULL ? rest : "");
+	(void)pthread_mutex_unlock(&w->lock);
 }
 
 /* exo is gone: so is everything that this worker started. */
@@ -60,7 +63,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-int sn_worker_thread(void *(*f)(void *), void *arg)
+int sn_worker_thread(const struct sn_worker *w, void *(*f)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
@@ -70,6 +73,8 @@ int sn_worker_thread(void *(*f)(void *), void *arg)
 	if (r != 0)
 		return -r;
 	(void)sigfillset(&all);
+	if (w->class->open_signal != NULL)
+		(void)sigdelset(&all, w->class->open_signal());
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	r = pthread_attr_setstacksize(&attr, STACK_BYTES);
 	if (r == 0)
@@ -83,5 +88,5 @@ int sn_worker_thread(void *(*f)(void *), void *arg)
 
 int sn_worker_watch(struct sn_worker *w)
 {
-	return sn_worker_thread(watch, w);
+	return sn_worker_thread(w, watch, w);
 }

@@ -43,6 +43,7 @@ static int redirect(struct sn_worker *w, unsigned number, int fresh)
 		*slot = fcntl(fresh, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN);
 	else if (fresh >= 0 && dup3(fresh, *slot, O_CLOEXEC) < 0)
 		return -errno;
+	w->slot_now = number;
 	if (dup2(*slot, STDOUT_FILENO) < 0 || dup2(*slot, STDERR_FILENO) < 0)
 		return -errno;
 	return 0;

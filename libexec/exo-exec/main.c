@@ -119,7 +119,7 @@ static void run(struct sn_worker *w, struct sn_answer *ret)
 	if (x->program.out >= 0 || x->program.err >= 0) {
 		int from[2] = {sn_fd_steal(&x->program.out), sn_fd_steal(&x->program.err)};
 
-		tail_start(from);
+		tail_start(w, from);
 		ret->dirty = true;
 	}
 	program_reap_orphans();
@@ -145,7 +145,7 @@ static void say(const char *id, const char *json)
 		sn_debug("worker: exo takes no answer");
 }
 
-/* "ID NAME,aN": splits arg; is that workitem being worked on? Called with the lock held. */
+/* "ID NAME,aN": splits arg; is that workitem being worked on? */
 static bool is_current(const struct exec *x, const char *arg, char ret_id[32])
 {
 	const char *leaf = strchr(arg, ' ');
@@ -159,25 +159,21 @@ static void on_cancel(struct sn_worker *w, const char *arg)
 {
 	struct exec *x = (struct exec *)w;
 	char id[32];
-	bool current;
+	const bool current = is_current(x, arg, id);
 
-	(void)pthread_mutex_lock(&w->lock);
-	current = is_current(x, arg, id);
-	if (current) {
-		x->cancelled = true;
-		(void)kill(0, SIGTERM); /* our own group */
-	}
-	(void)pthread_mutex_unlock(&w->lock);
+	/* Before it can take effect: an answer behind the end of the work is none. */
 	say(id, current ? "{\"answer\":\"SIGTERM\"}" : "{\"absent\":\"finished meanwhile\"}");
+	if (!current)
+		return;
+	x->cancelled = true;
+	(void)kill(0, SIGTERM); /* our own group */
 }
 
 static void on_status(struct sn_worker *w, const char *arg)
 {
 	char id[32];
 
-	(void)pthread_mutex_lock(&w->lock);
 	(void)is_current((struct exec *)w, arg, id);
-	(void)pthread_mutex_unlock(&w->lock);
 	say(id, "{\"absent\":\"an executable has no status()\"}");
 }
 

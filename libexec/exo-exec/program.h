@@ -32,6 +32,7 @@ void program_reap_orphans(void);
 
 /* tail.c: reads `from` (any of them may be -1) to their ends, into the pipe that is our standard error now, on a thread
  * of its own. Takes the descriptors. */
-void tail_start(int from[2]);
+struct sn_worker;
+void tail_start(const struct sn_worker *w, int from[2]);
 
 #endif

@@ -60,14 +60,14 @@ static void *follow(void *arg)
 	return NULL;
 }
 
-void tail_start(int from[2])
+void tail_start(const struct sn_worker *w, int from[2])
 {
 	struct tail *t = sn_calloc(1, sizeof *t);
 
 	memcpy(t->from, from, sizeof t->from);
 	from[0] = from[1] = -1;
 	t->to = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-	if (atomic_fetch_add(&tails, 1) < TAILS_MAX && t->to >= 0 && sn_worker_thread(follow, t) == 0)
+	if (atomic_fetch_add(&tails, 1) < TAILS_MAX && t->to >= 0 && sn_worker_thread(w, follow, t) == 0)
 		return;
 	(void)atomic_fetch_sub(&tails, 1);
 	close_all(t); /* they find their output closed */

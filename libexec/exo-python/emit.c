@@ -12,13 +12,13 @@ static int store(struct worker *w, enum sn_send kind, const char *leaf, const Py
 {
 	struct sn_result res = {.outcome = SN_OK,
 				.send = kind,
-				.attempt = w->attempt,
+				.attempt = w->base.job.attempt,
 				.started_us = sn_clock_real_us(),
 				.finished_us = sn_clock_real_us()};
 
 	sn_digest_hex(body->buf, (size_t)body->len, res.sha256);
-	return sn_result_write(&w->spool, leaf, &res, body->buf, (size_t)body->len,
-			       w->config.participant.sync_results);
+	return sn_result_write(&w->base.spool, leaf, &res, body->buf, (size_t)body->len,
+			       w->base.config.participant.sync_results);
 }
 
 /* exo renames it and says so on the control socket, which the watch thread reads. */
@@ -26,13 +26,13 @@ static int hand_over(struct worker *w, const char *leaf)
 {
 	int r;
 
-	(void)pthread_mutex_lock(&w->lock);
+	(void)pthread_mutex_lock(&w->base.lock);
 	w->emit_answer = EMIT_WAITING;
-	work_tell("message %s", leaf);
+	sn_worker_tell("message %s", leaf);
 	while (w->emit_answer == EMIT_WAITING)
-		(void)pthread_cond_wait(&w->changed, &w->lock);
+		(void)pthread_cond_wait(&w->base.changed, &w->base.lock);
 	r = -w->emit_answer;
-	(void)pthread_mutex_unlock(&w->lock);
+	(void)pthread_mutex_unlock(&w->base.lock);
 	return r;
 }
 
@@ -48,7 +48,7 @@ static int emit_one(struct worker *w, enum sn_send kind, const Py_buffer *body)
 	} else if (w->messages == SN_MESSAGE_MAX) {
 		r = -E2BIG;
 	} else {
-		(void)snprintf(leaf, sizeof leaf, "%s,a%u.m%04u", w->name_now, w->attempt,
+		(void)snprintf(leaf, sizeof leaf, "%s,a%u.m%04u", w->base.job.name, w->base.job.attempt,
 			       w->messages + 1); /* fits */
 		r = store(w, kind, leaf, body);
 		if (r == 0)
@@ -71,7 +71,7 @@ static PyObject *emit(PyObject *self, PyObject *args)
 	if (!PyArg_ParseTuple(args, "sy*", &kind, &body))
 		return NULL;
 	r = sn_send_parse(kind, &send);
-	if (r < 0 || (send != SN_SEND_MESSAGE && send != SN_SEND_LAUNCH) || worker.forked) {
+	if (r < 0 || (send != SN_SEND_MESSAGE && send != SN_SEND_LAUNCH) || worker.base.forked) {
 		PyBuffer_Release(&body);
 		PyErr_Format(PyExc_ValueError, "emit: kind %R, or a forked process",
 			     PyTuple_GetItem(args, 0));

@@ -21,7 +21,7 @@ static void answer(const struct enquiry *e, const char *json)
 				   e->id, len);
 	else
 		text = sn_asprintf("answer %s %s", e->id, json);
-	if (sn_fd_send(FD_CONTROL, text, strlen(text), -1) < 0)
+	if (sn_fd_send(SN_WORKER_CONTROL, text, strlen(text), -1) < 0)
 		sn_debug("worker: an answer cannot be sent"); /* exo is gone: the watch thread sees it */
 }
 
@@ -34,12 +34,12 @@ static void *serve(void *arg)
 		SN_AUTOFREE char *json = NULL;
 		struct enquiry e;
 
-		(void)pthread_mutex_lock(&w->lock);
+		(void)pthread_mutex_lock(&w->base.lock);
 		while (l->count == 0)
-			(void)pthread_cond_wait(&w->changed, &w->lock);
+			(void)pthread_cond_wait(&w->base.changed, &w->base.lock);
 		e = l->queue[0];
 		memmove(l->queue, l->queue + 1, --l->count * sizeof l->queue[0]);
-		(void)pthread_mutex_unlock(&w->lock);
+		(void)pthread_mutex_unlock(&w->base.lock);
 		json = python_enquire(WORDS[l - w->lanes], strcmp(e.leaf, "-") == 0 ? NULL : e.leaf);
 		answer(&e, json != NULL ? json : "{\"absent\":\"the handler is not loaded yet\"}");
 	}
@@ -79,5 +79,5 @@ void enquire(struct worker *w, enum lane_number number, const char *arg)
 	(void)snprintf(e->id, sizeof e->id, "%.*s", (int)(leaf - arg), arg); /* fits */
 	(void)snprintf(e->leaf, sizeof e->leaf, "%s", leaf + 1);
 	l->count++;
-	(void)pthread_cond_broadcast(&w->changed);
+	(void)pthread_cond_broadcast(&w->base.changed);
 }

@@ -1,147 +1,65 @@
 /* exo-python --home HOME NAME. Started by exo only: it needs the descriptors of docs/WORKER.md. */
-#include <fcntl.h>
-#include <getopt.h>
-#include <malloc.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-
 #include "base/log.h"
-#include "sys/dir.h"
-#include "sys/fd.h"
 #include "worker.h"
 
-struct worker worker = {
-	.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER, .slots = {-1, -1}};
+struct worker worker;
 
-static int usage(void)
+static int load(struct sn_worker *w, char *ret_why, size_t size)
 {
-	(void)fputs("usage: exo-python --home HOME NAME (started by exo)\n",
-		    stderr); /* nothing to do about it */
-	return SN_EXIT_USAGE;
-}
-
-static int parse(int argc, char **argv, const char **ret_home)
-{
-	static const struct option OPTIONS[] = {{"home", required_argument, NULL, 'H'}, {0}};
-	int type = 0, c;
-	socklen_t len = sizeof type;
-
-	while ((c = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
-		if (c != 'H')
-			return usage();
-		*ret_home = optarg;
-	}
-	if (optind + 1 != argc || !sn_participant_valid(argv[optind]))
-		return usage();
-	if (getsockopt(FD_WORK, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
-		return usage();
-	worker.name = argv[optind];
-	return 0;
-}
-
-/* A fork of the participant's holds neither the lock nor a voice in the protocol. */
-static void in_forked_child(void)
-{
-	worker.forked = true;
-	(void)close(FD_LOCK);
-	(void)close(FD_WORK);
-	(void)close(FD_CONTROL);
-}
-
-static int hide_fds(void)
-{
-	int r = 0;
-
-	for (int fd = FD_WORK; fd <= FD_LOCK && r == 0; fd++)
-		r = sn_fd_set_cloexec(fd, true);
-	if (r < 0)
-		return r;
-	worker.slots[0] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
-	worker.slots[1] = FD_SLOT1;
-	for (int i = 2; i < SLOTS; i++)
-		worker.slots[i] = -1;
-	if (worker.slots[0] < 0)
-		return -errno;
-	return -pthread_atfork(NULL, NULL, in_forked_child);
-}
-
-static int prepare_process(void)
-{
-	/* As the python3 program has it; Python itself is told to leave signals alone. */
-	(void)signal(SIGPIPE, SIG_IGN);
-	(void)signal(SIGXFSZ, SIG_IGN);
-	(void)mallopt(M_ARENA_MAX, 1); /* one thread at a time runs Python; arenas cost memory each */
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-		return -errno;
-	return hide_fds();
-}
-
-static int open_all(const char *home)
-{
-	struct sn_config_reader rd = {0};
-	SN_AUTOFD int spools = -1;
-	int r = sn_home_init(&worker.home, home);
+	int r = python_start();
 
 	if (r == 0)
-		r = sn_home_config(&worker.home, worker.name, &rd, &worker.config);
-	if (r < 0)
-		return r;
-	sn_log_set_level(worker.config.skynet.log_level);
-	spools = sn_dir_open(AT_FDCWD, worker.home.spool);
-	return spools < 0 ? spools : sn_spool_open(&worker.spool, spools, worker.name, SN_SPOOL_WORK);
+		r = stacks_prepare();
+	if (r == 0)
+		r = control_start(&worker); /* `start` may be told to stop */
+	if (r < 0) {
+		(void)snprintf(ret_why, size, "cannot start: %s", strerror(-r)); /* fits */
+		return -1;
+	}
+	return python_load(w, ret_why, size);
 }
 
-void work_tell(const char *fmt, ...)
+static void run(struct sn_worker *w, struct sn_answer *ret)
 {
-	char text[PACKET_SIZE];
-	va_list ap;
-	int n;
+	struct python_answer *a = &worker.answer;
 
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	if (n >= (int)sizeof text)
-		n = (int)sizeof text - 1;
-	if (sn_fd_send(FD_WORK, text, (size_t)n, -1) < 0)
-		_exit(SN_EXIT_TEMPORARY); /* exo is gone, or user code closed our socket */
+	worker.messages = 0;
+	worker.busy = true;
+	if (python_run(w->job.leaf, &w->job.body, a) < 0 && !w->forked)
+		_exit(1); /* _runtime promises that it never raises; the traceback is in the output */
+	worker.busy = false;
+	if (w->forked)
+		return;
+	if (sn_outcome_parse(a->outcome, &ret->outcome) < 0 || sn_send_parse(a->send, &ret->send) < 0) {
+		sn_err("worker: no such outcome: %s, %s", a->outcome, a->send);
+		_exit(1);
+	}
+	ret->body = a->body;
+	ret->len = a->len;
+}
+
+static void release(struct sn_worker *w, struct sn_answer *a)
+{
+	(void)w, (void)a;
+	python_answer_release(&worker.answer);
+}
+
+static void end(struct sn_worker *w)
+{
+	(void)w;
+	control_settle(&worker);
+	python_end();
 }
 
 int main(int argc, char **argv)
 {
-	const char *home = NULL;
-	char why[1024];
-	int r = parse(argc, argv, &home);
+	static const struct sn_worker_class CLASS = {.program = "exo-python",
+						     .load = load,
+						     .run = run,
+						     .release = release,
+						     .end = end,
+						     .verbs = CONTROL_VERBS,
+						     .open_signal = stacks_signal};
 
-	if (r != 0)
-		return r;
-	r = prepare_process();
-	if (r == 0)
-		r = open_all(home);
-	if (r == 0)
-		r = python_start();
-	if (r == 0)
-		r = stacks_prepare();
-	if (r < 0) {
-		sn_err("worker: cannot start: %s", strerror(-r));
-		work_tell("fatal cannot start: %s", strerror(-r));
-		return 1;
-	}
-	r = control_start(&worker); /* before load: exo may die, and `start` may send messages */
-	if (r == 0 && python_load(&worker, why, sizeof why) < 0) {
-		work_tell("fatal %s", why);
-		_exit(1);
-	}
-	(void)malloc_trim(0); /* what importing left */
-	if (r < 0)
-		work_tell("fatal cannot start a thread: %s", strerror(-r));
-	else
-		work_tell("ready");
-	while (r == 0 && work_next(&worker))
-		;
-	control_settle(&worker);
-	python_end();
-	_exit(r == 0 ? 0 : 1);
+	return sn_worker_main(&worker.base, &CLASS, argc, argv);
 }

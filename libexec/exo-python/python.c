@@ -90,7 +90,7 @@ int python_start(void)
 }
 
 /* The list of configuration files, for configparser. */
-static PyObject *config_files(const struct worker *w)
+static PyObject *config_files(const struct sn_worker *w)
 {
 	char **files = sn_home_config_files(&w->home, w->name);
 	PyObject *list = PyList_New(0);
@@ -106,12 +106,9 @@ static PyObject *config_files(const struct worker *w)
 	return list;
 }
 
-static PyObject *new_worker(const struct worker *w)
+static PyObject *new_worker(const struct sn_worker *w)
 {
-	SN_AUTOFREE char *code =
-		w->config.participant.code[0] == '/'
-			? sn_strdup(w->config.participant.code)
-			: sn_asprintf("%s/skynet-%s/%s", w->home.sv, w->name, w->config.participant.code);
+	SN_AUTOFREE char *code = sn_worker_code(w);
 	PyObject *module = PyImport_ImportModule("SkyNET._runtime"), *files, *emit, *made = NULL;
 
 	if (module == NULL || encode_install() < 0)
@@ -157,7 +154,7 @@ static void explain(char *ret_why, size_t size)
 	Py_XDECREF(tb);
 }
 
-int python_load(struct worker *w, char *ret_why, size_t size)
+int python_load(struct sn_worker *w, char *ret_why, size_t size)
 {
 	PyObject *done = NULL;
 
@@ -270,11 +267,11 @@ void python_stacks(struct worker *w, int fd)
 	PyObject *module, *done = NULL;
 	bool late;
 
-	(void)pthread_mutex_lock(&w->lock);
+	(void)pthread_mutex_lock(&w->base.lock);
 	late = w->dump != DUMP_WAITS;
 	if (!late)
 		w->dump = DUMP_RUNS;
-	(void)pthread_mutex_unlock(&w->lock);
+	(void)pthread_mutex_unlock(&w->base.lock);
 	module = late ? NULL : PyImport_ImportModule("faulthandler"); /* it is there: nothing else runs */
 	if (module != NULL)
 		done = PyObject_CallMethod(module, "dump_traceback", "iO", fd, Py_True);

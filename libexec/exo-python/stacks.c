@@ -20,7 +20,7 @@
 #include "worker.h"
 
 enum { FRAMES_MAX = 64, OWN_FRAMES = 2 /* the handler, and what called it */, TEXT_SIZE = 128 };
-enum { ANSWER_NS = 300000000, STACK_BYTES = 256 << 10 };
+enum { ANSWER_NS = 300000000 };
 enum { IDLE, ASKED, TAKING };
 
 static struct {
@@ -60,7 +60,7 @@ int stacks_prepare(void)
 	void *frames[1];
 
 	shot.null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	shot.fd = shot.null < 0 ? -1 : fcntl(shot.null, F_DUPFD_CLOEXEC, FIRST_OWN_FD);
+	shot.fd = shot.null < 0 ? -1 : fcntl(shot.null, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN);
 	(void)backtrace(frames, 1); /* loads what it needs: not in a signal handler */
 	if (shot.fd < 0 || sem_init(&shot.taken, 0, 0) < 0 || sigaction(stacks_signal(), &sa, NULL) < 0)
 		return -errno;
@@ -159,28 +159,11 @@ static void *with_the_lock(void *arg)
 	struct worker *w = arg;
 
 	python_stacks(w, shot.fd);
-	(void)pthread_mutex_lock(&w->lock);
+	(void)pthread_mutex_lock(&w->base.lock);
 	w->dump = DUMP_NONE;
-	(void)pthread_cond_broadcast(&w->changed);
-	(void)pthread_mutex_unlock(&w->lock);
+	(void)pthread_cond_broadcast(&w->base.changed);
+	(void)pthread_mutex_unlock(&w->base.lock);
 	return NULL;
-}
-
-static int start(void *(*run)(void *), struct worker *w)
-{
-	pthread_attr_t attr;
-	pthread_t thread;
-	int r = pthread_attr_init(&attr);
-
-	if (r != 0)
-		return r;
-	r = pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	if (r == 0)
-		r = pthread_attr_setstacksize(&attr, STACK_BYTES);
-	if (r == 0)
-		r = pthread_create(&thread, &attr, run, w);
-	(void)pthread_attr_destroy(&attr);
-	return r;
 }
 
 static void print_python_stacks(struct worker *w)
@@ -190,21 +173,21 @@ static void print_python_stacks(struct worker *w)
 
 	(void)clock_gettime(CLOCK_REALTIME, &until); /* of condition variables; cannot fail */
 	until.tv_sec += 1;
-	(void)pthread_mutex_lock(&w->lock);
+	(void)pthread_mutex_lock(&w->base.lock);
 	if (w->dump == DUMP_NONE) { /* else one of an earlier time still waits */
 		w->dump = DUMP_WAITS;
-		if (start(with_the_lock, w) != 0)
+		if (sn_worker_thread(&w->base, with_the_lock, w) < 0)
 			w->dump = DUMP_NONE;
 		while (w->dump == DUMP_WAITS &&
-		       pthread_cond_timedwait(&w->changed, &w->lock, &until) != ETIMEDOUT)
+		       pthread_cond_timedwait(&w->base.changed, &w->base.lock, &until) != ETIMEDOUT)
 			;
 	}
 	by_signal = w->dump == DUMP_WAITS || w->dump == DUMP_LATE;
 	if (by_signal)
 		w->dump = DUMP_LATE;
 	while (w->dump == DUMP_RUNS)
-		(void)pthread_cond_wait(&w->changed, &w->lock);
-	(void)pthread_mutex_unlock(&w->lock);
+		(void)pthread_cond_wait(&w->base.changed, &w->base.lock);
+	(void)pthread_mutex_unlock(&w->base.lock);
 	if (by_signal)
 		print_python_stacks_by_signal();
 }
@@ -217,16 +200,17 @@ static void *print_all(void *arg)
 	(void)sigemptyset(&ours);
 	(void)sigaddset(&ours, python_signal());
 	(void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
-	(void)dup3(w->slots[w->slot_now], shot.fd, O_CLOEXEC); /* the pipe of the workitem that runs */
+	(void)dup3(w->base.slots[w->base.slot_now], shot.fd,
+		   O_CLOEXEC); /* the pipe of the workitem that runs */
 	(void)dprintf(shot.fd, "stacks of process %d\n", (int)getpid());
 	print_c_stacks();
 	(void)dprintf(shot.fd, "Python stacks of process %d\n", (int)getpid());
 	print_python_stacks(w);
 	(void)dprintf(shot.fd, "end of the stacks of process %d\n", (int)getpid());
 	(void)dup3(shot.null, shot.fd, O_CLOEXEC);
-	(void)pthread_mutex_lock(&w->lock);
+	(void)pthread_mutex_lock(&w->base.lock);
 	w->in_stacks = false;
-	(void)pthread_mutex_unlock(&w->lock);
+	(void)pthread_mutex_unlock(&w->base.lock);
 	return NULL;
 }
 
@@ -235,7 +219,7 @@ void stacks(struct worker *w)
 	if (w->in_stacks)
 		return;
 	w->in_stacks = true;
-	if (start(print_all, w) == 0)
+	if (sn_worker_thread(&w->base, print_all, w) == 0)
 		return;
 	w->in_stacks = false;
 	sn_warn("worker: no thread to print the stacks");

@@ -1,33 +1,17 @@
 /* The worker: runs a participant's Python code, one workitem at a time (docs/WORKER.md).
  *
- * Three threads. The main one waits for work and runs it (libraries expect handle_wi there). The control thread tells
- * Python "stop" and "die". The watch thread runs no Python: it reads the control socket, answers emit(), and
- * ends the process when exo is gone. One more each for status() and cancel(), once they are asked for.
+ * What workers have in common, the watch thread too, is in svc/worker.h. The control thread tells Python "stop" and
+ * "die". One more each for status() and cancel(), once they are asked for.
  *
- * main.c (start, the loop), work.c (one workitem), control.c (the two other threads), enquire.c (status and cancel),
- * stacks.c (where everything is),
- * emit.c (messages on the way),
- * python.c (the interpreter; the only file, with emit.c and control.c, that knows Python). */
+ * main.c (what svc/worker.h calls), control.c (what exo says), enquire.c (status and cancel), stacks.c (where everything
+ * is), emit.c (messages on the way), encode.c (JSON), python.c (the interpreter; the only file, with emit.c and encode.c,
+ * that knows Python). */
 #ifndef WORKER_H
 #define WORKER_H
 
-#include <pthread.h>
-#include <stdatomic.h>
+#include "svc/worker.h"
 
-#include "base/buf.h"
-#include "spool/spool.h"
-#include "svc/home.h"
-
-enum {
-	FD_WORK = 3,
-	FD_CONTROL = 4,
-	FD_SLOT1 = 5,
-	FD_LOCK = 6,
-	FIRST_OWN_FD = 16,
-	PACKET_SIZE = 4097,
-	SLOTS = 8, /* exo: WORKER_JOBS */
-	ENQUIRIES_MAX = 8,
-};
+enum { ENQUIRIES_MAX = 8 };
 
 /* Questions to the handler, by kind. */
 enum lane_number { LANE_STATUS, LANE_CANCEL, LANES };
@@ -54,26 +38,18 @@ struct python_answer { /* of one run; release() */
 enum dump_state { DUMP_NONE, DUMP_WAITS, DUMP_RUNS, DUMP_LATE };
 
 struct worker {
-	const char *name;
-	struct sn_home home;
-	struct sn_config config;
-	struct sn_spool spool;
-	int slots[SLOTS];     /* writing ends of the output pipes; -1: the first workitem for it brings one */
-	atomic_uint slot_now; /* of the workitem that runs, or ran last */
-	bool shared; /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
-	bool forked; /* this is a child of the worker, by the participant's fork */
+	struct sn_worker
+		base; /* first: the class gets this. Its lock and condition are for what follows, too */
 
 	/* the workitem that runs; main thread only */
-	char name_now[SN_NAME_SIZE];
-	unsigned attempt, messages;
+	unsigned messages;
 	bool busy;
+	struct python_answer answer;
 
 	/* between the threads */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool stop, die, quit; /* asked for; stop and die until the control thread takes them */
-	bool in_control;      /* Python's control() runs */
-	int emit_answer;      /* EMIT_WAITING, or 0, or an errno */
+	bool stop, die;	 /* asked for, until the control thread takes them */
+	bool in_control; /* Python's control() runs */
+	int emit_answer; /* EMIT_WAITING, or 0, or an errno */
 	struct lane lanes[LANES];
 	bool in_stacks;	      /* they are being printed */
 	enum dump_state dump; /* of the thread that prints Python's */
@@ -84,12 +60,9 @@ enum { EMIT_WAITING = -1 };
 /* The process has one worker, and C callbacks from fork and from Python must find it. */
 extern struct worker worker;
 
-/* work.c. Returns false when there is no more. */
-bool work_next(struct worker *w) SN_CHECK;
-/* Sends a packet to exo; ends the process if that is gone. */
-void work_tell(const char *fmt, ...) SN_PRINTF(1, 2);
-
 /* control.c */
+extern const struct sn_worker_verb CONTROL_VERBS[];
+/* The thread for stop and die. 0 or -errno. */
 int control_start(struct worker *w) SN_CHECK;
 /* Waits until what was asked of control() has been answered. */
 void control_settle(struct worker *w);
@@ -107,7 +80,7 @@ void stacks(struct worker *w);
 /* python.c. All are called with the interpreter's lock not held. */
 int python_start(void) SN_CHECK; /* the interpreter */
 /* Imports the participant. 0, or -1 with the last line of the traceback in ret_why. */
-int python_load(struct worker *w, char *ret_why, size_t size) SN_CHECK;
+int python_load(struct sn_worker *w, char *ret_why, size_t size) SN_CHECK;
 /* leaf: what python_enquire() calls it. */
 int python_run(const char *leaf, const struct sn_buf *body, struct python_answer *ret) SN_CHECK;
 void python_answer_release(struct python_answer *a);

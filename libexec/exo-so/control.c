@@ -118,19 +118,17 @@ static void ask(struct sn_worker *w, int message, const char *arg)
 	struct so *s = (struct so *)w;
 	struct request q = {.message = message};
 	const char *leaf = strchr(arg, ' ');
-	bool full;
 
 	if (leaf != NULL) {
 		(void)snprintf(q.id, sizeof q.id, "%.*s", (int)(leaf - arg), arg); /* exo's are short */
 		(void)snprintf(q.leaf, sizeof q.leaf, "%s", leaf + 1);		   /* a cut one is no name */
 	}
-	(void)pthread_mutex_lock(&w->lock);
-	full = s->count == REQUESTS_MAX;
-	if (!full)
+	if (s->count < REQUESTS_MAX) {
 		s->requests[s->count++] = q;
-	(void)pthread_cond_broadcast(&w->changed);
-	(void)pthread_mutex_unlock(&w->lock);
-	if (full && q.id[0] != '\0')
+		(void)pthread_cond_broadcast(&w->changed);
+		return;
+	}
+	if (q.id[0] != '\0')
 		say(q.id, "absent", "\"too many questions wait\"");
 }
 

@@ -54,6 +54,8 @@ static int load(struct sn_worker *w, char *ret_why, size_t size)
 		(void)snprintf(ret_why, size, "%s: %s", path, why); /* cut if ever */
 		return -1;
 	}
+	if (w->check)
+		return 0;
 	r = w->replay ? 0 : so_control_start(s);
 	if (r < 0) {
 		(void)snprintf(ret_why, size, "cannot start a thread: %s", strerror(-r)); /* fits */

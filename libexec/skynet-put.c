@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "spool/cancel.h"
 #include "spool/retire.h"
 #include "svc/cli.h"
 #include "svc/service.h"
@@ -16,7 +17,8 @@ static const struct sn_option OPTIONS[] = {
 static const struct sn_command COMMAND = {
 	"skynet put", "[OPTIONS] NAME [FILE|-]",
 	"Hands a workitem from FILE (default: standard input) to participant NAME and prints its name\n"
-	"in the spool. With --wait prints the reply; exit 0 if its outcome is ok, else 1.",
+	"in the spool. With --wait prints the reply; exit 0 if its outcome is ok, else 1. A cancel item\n"
+	"(\"cancel\": true) is carried out by the bridge, and nothing answers it.",
 	OPTIONS};
 
 static void warn_if_down(const struct sn_cli *cli, const char *name)
@@ -64,17 +66,30 @@ static int print_reply(const struct sn_cli *cli, const struct sn_item *item)
 	return code;
 }
 
+/* A cancel item: has the bridge decided, and told whom it concerns? */
+static bool carried_out(const struct sn_item *item)
+{
+	char leaf[SN_CANCEL_LEAF_SIZE];
+
+	for (int kind = SN_CANCEL_ITEM; kind <= SN_CANCEL_TELL; kind++) {
+		sn_cancel_format(item->name, (enum sn_cancel_leaf)kind, leaf);
+		if (faccessat(item->shelf->s.open, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return false;
+	}
+	return true;
+}
+
 /* timeout_ns: -1 for ever. Exit code. */
-static int wait_for(const struct sn_cli *cli, struct sn_item *item, int64_t timeout_ns)
+static int wait_for(const struct sn_cli *cli, struct sn_item *item, int64_t timeout_ns, bool cancel)
 {
 	int64_t end = sn_clock_mono_ns() + timeout_ns;
 
-	while (!finished(item)) {
+	while (!(cancel ? carried_out(item) : finished(item))) {
 		if (timeout_ns >= 0 && sn_clock_mono_ns() >= end)
 			sn_cli_die(cli, SN_EXIT_TIMEOUT, "%s: not finished yet", item->name);
 		(void)usleep(POLL_US); /* cut short: looks earlier */
 	}
-	return print_reply(cli, item);
+	return cancel ? 0 : print_reply(cli, item);
 }
 
 int main(int argc, char **argv)
@@ -84,7 +99,7 @@ int main(int argc, char **argv)
 	struct sn_item item;
 	struct sn_put p;
 	bool wait = false;
-	int opt, r;
+	int opt, kind, r;
 
 	while ((opt = sn_cli_next(&cli, argc, argv)) != -1) {
 		wait = true;
@@ -96,13 +111,15 @@ int main(int argc, char **argv)
 	sn_cli_home(&cli);
 	sn_cli_put_open(&cli, argv[optind], &p);
 	item = (struct sn_item){.shelf = &p.shelf};
-	if (sn_cli_put_file(&cli, &p, argc - optind == 2 ? argv[optind + 1] : "-", item.name) < 0)
+	kind = sn_cli_put_file(&cli, &p, argc - optind == 2 ? argv[optind + 1] : "-", item.name);
+	if (kind < 0)
 		return sn_cli_end(&cli);
 	warn_if_down(&cli, SN_BRIDGE_NAME);
-	warn_if_down(&cli, argv[optind]);
-	if (!wait)
+	if (kind == 0)
+		warn_if_down(&cli, argv[optind]);
+	if (!wait || kind == 1)
 		printf("%s\n", item.name);
-	r = wait ? wait_for(&cli, &item, timeout_ns) : 0;
+	r = wait ? wait_for(&cli, &item, timeout_ns, kind == 1) : 0;
 	sn_put_close(&p);
 	sn_home_release(&cli.home);
 	return r != 0 ? r : sn_cli_end(&cli);

@@ -167,7 +167,7 @@ static int enqueue(struct replay *rp, const char *what)
 	struct sn_put p;
 
 	sn_cli_put_open(&rp->cli, rp->participant, &p);
-	if (sn_cli_put(&rp->cli, &p, what, &rp->body, name) == 0)
+	if (sn_cli_put(&rp->cli, &p, what, &rp->body, name) >= 0)
 		printf("%s\n", name);
 	sn_put_close(&p);
 	return sn_cli_end(&rp->cli);

@@ -99,6 +99,7 @@ static void print_item(const struct sn_cli *cli, const struct sn_item *item)
 	struct sn_buf body = SN_BUF(SN_CLI_BODY_MAX);
 	struct sn_result_file res = {.text = SN_BUF(SN_CLI_RESULT_MAX)};
 	SN_AUTOFREE char *path = sn_item_path(&cli->home, item, "");
+	SN_AUTOFREE char *cancelled = sn_item_cancelled_by(item);
 	struct sn_workitem w = {0};
 	int r = sn_item_read(item, "", &body);
 
@@ -112,6 +113,8 @@ static void print_item(const struct sn_cli *cli, const struct sn_item *item)
 	print_line("expid", w.fei.expid);
 	print_time("arrived", sn_name_time_us(item->name), 0);
 	print_result(item, &res);
+	if (cancelled != NULL)
+		print_line("cancelled", "by the engine: nothing is sent");
 	print_notes(item);
 	if (r == 0)
 		print_json("workitem", body.data, body.len);

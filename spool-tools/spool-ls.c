@@ -24,6 +24,7 @@ struct row { /* what the files say */
 	size_t size;
 	unsigned attempt;
 	const char *outcome; /* NULL: no result */
+	bool cancelled;
 };
 
 static unsigned parse_states(const struct sn_cli *cli, const char *text)
@@ -65,6 +66,7 @@ static int look(const struct sn_item *item, struct row *row)
 	struct sn_buf b = SN_BUF(SN_CLI_BODY_MAX);
 	struct sn_result_file res = {.text = SN_BUF(SN_CLI_RESULT_MAX)};
 	struct sn_workitem w = {0};
+	char *cancelled;
 	int r = sn_item_read(item, "", &b);
 
 	*row = (struct row){.size = b.len, .attempt = item->attempt};
@@ -73,6 +75,9 @@ static int look(const struct sn_item *item, struct row *row)
 		memcpy(row->wfid, w.fei.wfid, sizeof row->wfid);
 		memcpy(row->expid, w.fei.expid, sizeof row->expid);
 	}
+	cancelled = sn_item_cancelled_by(item);
+	row->cancelled = cancelled != NULL;
+	free(cancelled);
 	if (item->state >= SN_ITEM_FAILED && sn_item_result(item, &res) == 0) {
 		row->attempt = res.head.attempt;
 		row->outcome = sn_outcome_name(res.head.outcome);
@@ -121,7 +126,7 @@ static void print_json(const struct sn_item *item, const struct row *row)
 	sn_command_json_member("expid", row->expid);
 	printf(",\"size\":%zu", row->size);
 	sn_command_json_member("outcome", row->outcome);
-	puts("}");
+	puts(row->cancelled ? ",\"cancelled\":true}" : "}");
 }
 
 struct choice {

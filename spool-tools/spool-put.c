@@ -5,14 +5,15 @@ static const struct sn_option OPTIONS[] = {{0}};
 static const struct sn_command COMMAND = {
 	"spool-put", "[OPTIONS] NAME [FILE|-]…",
 	"Hands in workitems to participant NAME, one per FILE (- or none: standard input),\n"
-	"checked as the bridge checks them. Prints the name of each in the spool.",
+	"checked as the bridge checks them. Prints the name of each in the spool. A cancel item (\"cancel\": true)\n"
+	"is carried out by the bridge.",
 	OPTIONS};
 
 static void put(struct sn_cli *cli, struct sn_put *p, const char *file)
 {
 	char name[SN_NAME_SIZE];
 
-	if (sn_cli_put_file(cli, p, file, name) == 0)
+	if (sn_cli_put_file(cli, p, file, name) >= 0)
 		printf("%s\n", name);
 }
 

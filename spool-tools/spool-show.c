@@ -121,7 +121,7 @@ static void print_facts(struct fact *facts, bool json)
 static void print_all(const struct sn_cli *cli, const struct sn_item *item, bool json)
 {
 	struct fact facts[FACTS_MAX + 1] = {0};
-	char arrived[SN_TIME_TEXT_SIZE];
+	char arrived[SN_TIME_TEXT_SIZE], *cancelled;
 
 	sn_time_format(sn_name_time_us(item->name), arrived);
 	add(facts, "participant", sn_strdup(item->shelf->participant));
@@ -131,6 +131,9 @@ static void print_all(const struct sn_cli *cli, const struct sn_item *item, bool
 	add(facts, "arrived", sn_strdup(arrived));
 	if (item->attempt > 0)
 		add(facts, "working-attempt", sn_asprintf("%u", item->attempt));
+	cancelled = sn_item_cancelled_by(item);
+	if (cancelled != NULL)
+		add(facts, "cancelled-by", cancelled);
 	add_workitem(item, facts);
 	add_result(item, facts);
 	print_facts(facts, json);

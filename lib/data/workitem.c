@@ -26,19 +26,31 @@ static bool is_true(struct sn_span v)
 	return v.data != NULL && v.len == 4 && memcmp(v.data, "true", 4) == 0;
 }
 
-static void read_fei(struct sn_workitem *w)
+void sn_fei_read(struct sn_span raw, struct sn_fei *ret)
 {
 	cJSON *fei;
 
-	w->fei_is_object = is_object(w->fei_raw);
-	if (!w->fei_is_object || w->fei_raw.len > 65536)
+	*ret = (struct sn_fei){0};
+	if (!is_object(raw) || raw.len > 65536)
 		return;
-	fei = cJSON_ParseWithLength(w->fei_raw.data, w->fei_raw.len);
-	take(fei, "engine_id", w->fei.engine_id);
-	take(fei, "wfid", w->fei.wfid);
-	take(fei, "subid", w->fei.subid);
-	take(fei, "expid", w->fei.expid);
+	fei = cJSON_ParseWithLength(raw.data, raw.len);
+	take(fei, "engine_id", ret->engine_id);
+	take(fei, "wfid", ret->wfid);
+	take(fei, "subid", ret->subid);
+	take(fei, "expid", ret->expid);
 	cJSON_Delete(fei);
+}
+
+/* What was cut may differ behind the cut. */
+static bool same_part(const char *a, const char *b)
+{
+	return strcmp(a, b) == 0 && strlen(a) < SN_FEI_MAX;
+}
+
+bool sn_fei_same(const struct sn_fei *a, const struct sn_fei *b)
+{
+	return a->wfid[0] != '\0' && same_part(a->wfid, b->wfid) && same_part(a->expid, b->expid) &&
+	       same_part(a->subid, b->subid) && same_part(a->engine_id, b->engine_id);
 }
 
 /* As Python's bool() has it: the worker decides with that whether a reply is sent, and exo and the bridge must not answer
@@ -103,7 +115,8 @@ void sn_workitem_read(const char *text, size_t len, struct sn_workitem *ret)
 	}
 	ret->fei_raw = v[0];
 	ret->fields = v[1];
-	read_fei(ret);
+	ret->fei_is_object = is_object(ret->fei_raw);
+	sn_fei_read(ret->fei_raw, &ret->fei);
 	if (is_true(v[2])) {
 		ret->kind = SN_WORKITEM_CANCEL;
 	} else if (!ret->fei_is_object) {

@@ -33,6 +33,10 @@ struct sn_workitem {
 
 /* Reads text. Cannot fail: what is no workitem is JUNK with a reason. */
 void sn_workitem_read(const char *text, size_t len, struct sn_workitem *ret);
+/* The members of a fei; all empty if raw is no object. */
+void sn_fei_read(struct sn_span raw, struct sn_fei *ret);
+/* Do both name the same unit of work? Never if there is no wfid, or a member was cut. */
+bool sn_fei_same(const struct sn_fei *a, const struct sn_fei *b);
 /* Is `reply` (a body) an answer to the workitem with this fei (raw JSON)? 0; -EBADMSG no JSON object; -EPROTO no
  * object in fields; -EXDEV another fei. `*ret_why` is a constant text. */
 int sn_workitem_check_reply(struct sn_span fei_raw, const char *reply, size_t len,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "data/digest.h"
+#include "spool/cancel.h"
 #include "spool/deliver.h"
 #include "sys/dir.h"
 
@@ -28,7 +29,9 @@ enum sn_whereabouts sn_recover_find(const struct sn_spool *s, const char *name, 
 			return SN_IN_CUR;
 		}
 	}
-	return exists(s->result, name) ? SN_IN_RESULT : SN_NOWHERE;
+	if (exists(s->result, name))
+		return SN_IN_RESULT;
+	return sn_cancel_marked(s, name) ? SN_WITHDRAWN : SN_NOWHERE;
 }
 
 int sn_recover_link(struct sn_spool *s, const char *name, unsigned max_attempts)

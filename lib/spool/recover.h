@@ -4,7 +4,14 @@
 
 #include "spool/spool.h"
 
-enum sn_whereabouts { SN_NOWHERE, SN_IN_NEW, SN_IN_CUR, SN_IN_RESULT, SN_HELD };
+enum sn_whereabouts {
+	SN_NOWHERE,
+	SN_IN_NEW,
+	SN_IN_CUR,
+	SN_IN_RESULT,
+	SN_HELD,
+	SN_WITHDRAWN, /* nowhere, and cancelled (section 10): never linked in again */
+};
 
 /* Looks NAME up by name in flow order. *ret_attempt: of SN_IN_CUR. */
 enum sn_whereabouts sn_recover_find(const struct sn_spool *s, const char *name, unsigned max_attempts,

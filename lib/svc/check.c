@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "data/digest.h"
+#include "spool/cancel.h"
 #include "spool/recover.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
@@ -41,6 +43,10 @@ static const struct sn_trouble_kind KINDS[SN_TROUBLES] = {
 			    SN_FIX_SAFE},
 	[SN_HOLD_WORKING] = {"hold-working", "held, and yet being worked on", "remove the marker",
 			     SN_FIX_SAFE},
+	[SN_CANCEL_STALE] = {"cancel-stale", "marks a workitem that is not open as cancelled",
+			     "move it to where the workitem is, or remove it", SN_FIX_BRIDGE},
+	[SN_CANCEL_DAMAGED] = {"cancel-damaged", "a cancel item that was cut short when it was stored",
+			       "remove it", SN_FIX_BRIDGE},
 	[SN_NEW_LEFTOVER] = {"new-leftover", "finished, and yet waiting", "unlink it", SN_FIX_SAFE},
 	[SN_NEW_ORPHAN] = {"new-orphan", "not in the ledger: its reply will not be sent", NULL, SN_FIX_NONE},
 	[SN_NEW_DIFFERS] = {"new-differs", "not the file that is in the ledger", "unlink it", SN_FIX_SAFE},
@@ -78,7 +84,7 @@ void sn_check_report(struct sn_check *c, enum sn_trouble trouble, const char *di
 	struct sn_finding f = {.trouble = trouble, .path = path};
 	size_t len = strcspn(leaf, ",");
 
-	if (len <= SN_NAME_MAX) {
+	if (sn_cancel_parse(leaf, f.name) == SN_CANCEL_OTHER && len <= SN_NAME_MAX) {
 		memcpy(f.name, leaf, len);
 		f.name[len] = '\0';
 		if (len > 5 && strcmp(f.name + len - 5, ".hold") == 0)
@@ -223,6 +229,36 @@ static void check_ledger(struct sn_check *c, const char *name)
 		sn_check_report(c, SN_OPEN_UNLINKED, "open", name);
 }
 
+/* A cancel item or a marker. */
+static bool cancel_trouble(struct sn_check *c, const char *leaf, enum sn_trouble *ret)
+{
+	const struct sn_spool *s = &c->shelf->s;
+	struct sn_buf b = SN_BUF((size_t)1 << 30);
+	char name[SN_NAME_SIZE];
+	bool found = false;
+
+	if (sn_cancel_parse(leaf, name) == SN_CANCEL_MARK) {
+		*ret = SN_CANCEL_STALE;
+		return !sn_check_exists(s->open, name) && sn_check_exists(s->open, leaf);
+	}
+	*ret = SN_CANCEL_DAMAGED;
+	if (sn_dir_read(s->open, leaf, &b) == 0) /* else it was decided meanwhile */
+		found = sn_digest_short(b.data != NULL ? b.data : "", b.len) != sn_name_digest(name);
+	sn_buf_release(&b);
+	return found;
+}
+
+static void check_cancel(struct sn_check *c, const char *leaf)
+{
+	enum sn_trouble t;
+
+	if (!cancel_trouble(c, leaf, &t))
+		return;
+	sn_check_pause(c); /* it may be being written; the bridge retires first, then moves the marker */
+	if (cancel_trouble(c, leaf, &t))
+		sn_check_report(c, t, "open", leaf);
+}
+
 static int check_entry(void *arg, const char *leaf)
 {
 	struct sn_check *c = arg;
@@ -236,6 +272,8 @@ static int check_entry(void *arg, const char *leaf)
 	}
 	if (name[0] != '\0' && sn_name_valid(name)) {
 		check_hold(c, leaf, name);
+	} else if (sn_cancel_parse(leaf, name) != SN_CANCEL_OTHER) {
+		check_cancel(c, leaf);
 	} else if (!sn_name_valid(leaf)) {
 		sn_check_report(c, SN_FOREIGN, "open", leaf);
 	} else if (fstatat(c->shelf->s.open, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0) {

@@ -1,4 +1,4 @@
-/* done/ and failed/: DATE/BUCKET/NAME.{json,result,log,retried,cancel,rejected} and NAME.mNNNN. */
+/* done/ and failed/: DATE/BUCKET/NAME.{json,result,log,retried,cancel,cancelled,rejected} and NAME.mNNNN. */
 #include <fcntl.h>
 
 #include "base/mem.h"
@@ -18,8 +18,8 @@ struct level { /* where the walk is */
 /* The part of leaf before its suffix, if that is one of ours. */
 static const char *suffix_of(const char *leaf, char ret_name[SN_NAME_SIZE])
 {
-	static const char *const SUFFIXES[] = {".json",	   ".result", ".log",
-					       ".retried", ".cancel", ".rejected"};
+	static const char *const SUFFIXES[] = {".json",	  ".result",	".log",	    ".retried",
+					       ".cancel", ".cancelled", ".rejected"};
 	unsigned number;
 
 	if (sn_message_parse(leaf, ret_name, &number) == 0)
@@ -76,7 +76,8 @@ static bool alone(const struct level *l, const char *name, const char *suffix)
 	if (strcmp(suffix, ".m") == 0 || strcmp(suffix, ".rejected") == 0)
 		return !sn_check_exists(s->open, name) && sn_retired(s, name) != 1;
 	/* A result without a ledger goes to failed/ with its log, and no workitem. */
-	if ((strcmp(suffix, ".result") == 0 && l->top == s->done) || strcmp(suffix, ".retried") == 0)
+	if ((strcmp(suffix, ".result") == 0 && l->top == s->done) || strcmp(suffix, ".retried") == 0 ||
+	    strcmp(suffix, ".cancelled") == 0)
 		return !sn_check_exists(l->fd, json);
 	return false;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "spool/cancel.h"
 #include "spool/recover.h"
 #include "spool/retire.h"
 #include "svc/check.h"
@@ -144,7 +145,9 @@ static enum sn_trouble result_trouble(struct sn_check *c, const char *leaf)
 static int check_result(void *arg, const char *leaf)
 {
 	struct sn_check *c = arg;
-	enum sn_trouble t = result_trouble(c, leaf);
+	char name[SN_NAME_SIZE];
+	enum sn_trouble t = sn_cancel_parse(leaf, name) == SN_CANCEL_ITEM ? SN_TROUBLES /* spool-put's bell */
+									  : result_trouble(c, leaf);
 
 	if (t == SN_TROUBLES)
 		return 0;

@@ -72,7 +72,8 @@ int sn_cli_each_open(const struct sn_command *command, int argc, char *const *ar
 
 /* sn_put_open, or dies. */
 void sn_cli_put_open(const struct sn_cli *cli, const char *participant, struct sn_put *ret);
-/* sn_put, said and counted if it fails, else counted as done; `label`: what the body is called. 0 or -errno. */
+/* sn_put, said and counted if it fails, else counted as done; `label`: what the body is called. 0; 1: a cancel item;
+ * -errno. */
 int sn_cli_put(struct sn_cli *cli, struct sn_put *p, const char *label, const struct sn_buf *body,
 	       char ret_name[SN_NAME_SIZE]) SN_CHECK;
 /* The same with what FILE, or stdin for "-", has in it. */

@@ -158,7 +158,7 @@ int sn_cli_put(struct sn_cli *cli, struct sn_put *p, const char *label, const st
 	else if (r < 0)
 		sn_cli_failed(cli, sn_cli_code(r), "%s: cannot store it: %s", label, strerror(-r));
 	else
-		cli->done++;
+		cli->done++; /* 1: a cancel item */
 	return r;
 }
 

@@ -52,6 +52,17 @@ int sn_item_read(const struct sn_item *item, const char *suffix, struct sn_buf *
 	return fd < 0 ? fd : sn_fd_read_all(fd, b);
 }
 
+char *sn_item_cancelled_by(const struct sn_item *item)
+{
+	struct sn_buf b = SN_BUF(SN_NAME_SIZE);
+	char *by = NULL;
+
+	if (sn_item_read(item, ".cancelled", &b) == 0)
+		by = sn_strdup(b.data != NULL && sn_name_valid(b.data) ? b.data : "?");
+	sn_buf_release(&b);
+	return by;
+}
+
 int sn_item_result(const struct sn_item *item, struct sn_result_file *ret)
 {
 	struct sn_spool s = item->shelf->s; /* to read from: nothing in it changes */

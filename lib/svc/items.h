@@ -65,6 +65,8 @@ void sn_items_release(struct sn_items *items);
 
 /* Where a file of the item is, for people: suffix "" (the workitem), ".result", ".log". The caller's. */
 char *sn_item_path(const struct sn_home *h, const struct sn_item *item, const char *suffix) SN_CHECK;
+/* The cancel item that marked it (docs/SPOOL.md, section 10), or NULL: it was not cancelled. The caller's. */
+char *sn_item_cancelled_by(const struct sn_item *item) SN_CHECK;
 /* Opens such a file for reading: a descriptor, -ENOENT, -errno. */
 int sn_item_open(const struct sn_item *item, const char *suffix) SN_CHECK;
 /* Reads it into `b` (its ceiling is the caller's). */

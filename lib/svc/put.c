@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "data/digest.h"
+#include "spool/cancel.h"
 #include "spool/deliver.h"
 #include "sys/dir.h"
 
@@ -67,6 +68,16 @@ void sn_put_close(struct sn_put *p)
 	sn_shelf_release(&p->shelf);
 }
 
+static int put_cancel(struct sn_spool *s, char name[SN_NAME_SIZE], const void *body, size_t len)
+{
+	int r = sn_cancel_store(s, name, body, len);
+
+	if (r < 0)
+		return r;
+	sn_cancel_ring(s, name);
+	return 1;
+}
+
 int sn_put(struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME_SIZE], const char **ret_why)
 {
 	char name[SN_NAME_SIZE];
@@ -76,16 +87,18 @@ int sn_put(struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME
 	if (len > p->max_size_bytes)
 		return -EFBIG;
 	sn_workitem_read(body, len, &w);
-	if (w.kind != SN_WORKITEM_WORK) {
-		*ret_why = w.kind == SN_WORKITEM_CANCEL ? "a cancel item, not a workitem" : w.reason;
+	if (w.kind == SN_WORKITEM_JUNK) {
+		*ret_why = w.reason;
 		return -EBADMSG;
 	}
 	sn_name_make(&p->clock, sn_digest_short(body, len), w.fei.wfid, name);
 	r = sn_role_enter(&p->shelf.s);
-	if (r == 0)
+	if (r == 0 && w.kind == SN_WORKITEM_CANCEL)
+		r = put_cancel(&p->shelf.s, name, body, len);
+	else if (r == 0)
 		r = sn_deliver(&p->shelf.s, name, body, len);
 	sn_role_leave();
-	if (r == 0)
+	if (r >= 0)
 		memcpy(ret_name, name, sizeof name);
 	return r;
 }

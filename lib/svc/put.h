@@ -19,7 +19,7 @@ struct sn_put {
 /* 0; -ENOENT no such spool; -EACCES: work/ is closed to the caller; -errno. */
 int sn_put_open(const struct sn_home *h, const char *participant, struct sn_put *ret) SN_CHECK;
 void sn_put_close(struct sn_put *p);
-/* Delivers one body. 0 and its name; -EBADMSG: no workitem, *ret_why says what is wrong; -EFBIG: over max_size; -errno. */
+/* Delivers one body. 0 and its name; 1 and its name: a cancel item, the bridge carries it out; -EBADMSG: no workitem, *ret_why says what is wrong; -EFBIG: over max_size; -errno. */
 int sn_put(struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME_SIZE],
 	   const char **ret_why) SN_CHECK;
 /* 1 if a workitem with exactly these bytes is open, its name in ret_name; 0 if none; -errno. */

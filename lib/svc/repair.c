@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "spool/cancel.h"
 #include "spool/recover.h"
 #include "spool/retire.h"
 #include "svc/check.h"
@@ -59,7 +60,10 @@ static int as_owner(struct sn_check *c, const struct sn_finding *f)
 	case SN_OPEN_SHORT:
 	case SN_HOLD_STALE:
 	case SN_HOLD_WORKING:
+	case SN_CANCEL_DAMAGED:
 		return sn_dir_unlink(s->open, leaf_of(f));
+	case SN_CANCEL_STALE:
+		return sn_cancel_settle(s, f->name);
 	case SN_OPEN_DAMAGED:
 		return move_damaged(c, f);
 	case SN_OPEN_UNLINKED:

@@ -5,6 +5,7 @@
  *	results.c    main thread: result/new → publisher → retire.*
  *	publisher.c  a thread that owns the publishing connection
  *	disk.c       a thread for syncs and history rows
+ *	cancel.c     main thread: cancel items; pursue.c and canceller.c see them through; control.c talks to exo
  *	recover.c    start and reconcile
  *
  * Only the main thread touches spools (but for syncs), participants and items. */
@@ -49,6 +50,7 @@ struct item {			   /* an unfinished workitem: open/NAME */
 	char *ids; /* "wfid\0expid", owned, with fei */
 	bool forget;
 	bool rewritten; /* result is our own error reply, not what lies in result/new */
+	bool cancelled; /* marked: nothing is sent for it any more (docs/SPOOL.md, section 10) */
 	bool aside;	/* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
 	bool synced, unsynced_listed;
 	uint64_t sync_batch;
@@ -108,10 +110,11 @@ struct participant {
 	int watch;	       /* inotify, -1 none */
 	struct recent *recent; /* a ring */
 	unsigned recent_count, recent_next;
-	bool held;   /* at `hold`: not consuming */
-	bool rescan; /* result/new is to be looked at again */
-	bool stale;  /* mark and sweep at reload */
-	char *error; /* shown in status; NULL none */
+	bool held;		     /* at `hold`: not consuming */
+	bool rescan;		     /* result/new is to be looked at again */
+	bool stale;		     /* mark and sweep at reload */
+	char *error;		     /* shown in status; NULL none */
+	struct canceller *canceller; /* NULL: there was no cancel item yet */
 };
 TAILQ_HEAD(participant_list, participant);
 
@@ -122,6 +125,7 @@ struct bridge {
 	struct sn_home home;
 	struct sn_config config;
 	int spooldir, rundir, libdir, lock, inotify;
+	int rundirs; /* home.run: all the run directories */
 	struct participant_list participants;
 	struct item_list ready, waiting, unsynced;
 	struct sn_name_clock names;
@@ -170,6 +174,8 @@ void item_set_unsynced(struct item *it, bool on);
 enum delivered { DELIVERED_KEEP, DELIVERED_ACK, DELIVERED_NO_ROOM };
 /* A whole message. KEEP: its tag is acked later; ACK: at once, it is durable or known; NO_ROOM: it could not be stored. */
 enum delivered deliver_message(struct participant *p);
+/* The delivery at hand belongs to no workitem: it is acked when all that was written is synced. */
+enum delivered deliver_aside(struct participant *p, const char *name);
 void recent_add(struct participant *p, const char *name);
 void bridge_check_room(struct bridge *b);
 

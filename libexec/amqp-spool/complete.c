@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "bridge.h"
+#include "cancel.h"
 #include "consumer.h"
 #include "data/digest.h"
 #include "data/workitem.h"
@@ -22,7 +23,7 @@ static void write_row(const struct item *it)
 {
 	const struct sn_result *head = &it->result.head;
 	struct sn_history_row row = {
-		.outcome = head->outcome,
+		.outcome = it->cancelled ? SN_CANCELLED : head->outcome,
 		.failed = it->log != NULL,
 		.attempt = head->attempt,
 		.started_us = head->started_us,
@@ -72,6 +73,8 @@ void item_complete(struct item *it)
 		item_set_state(it, ITEM_RETIRING);
 		return;
 	}
+	if (it->cancelled)
+		cancel_settle(p, it->name);
 	if (err == 0) {
 		write_row(it);
 		recent_add(p, it->name);

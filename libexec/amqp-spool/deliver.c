@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 
 #include "bridge.h"
+#include "cancel.h"
 #include "consumer.h"
 #include "data/digest.h"
 #include "data/workitem.h"
@@ -89,32 +90,31 @@ static enum delivered join(struct item *it)
 
 /* ---- what is no workitem ----------------------------------------------- */
 
-struct aside {
-	bool failed; /* failed/ or done/ */
-	const char *suffix;
-	const char *why;
-};
-
-static enum delivered put_aside(struct participant *p, char name[SN_NAME_SIZE], const struct aside *a)
+static enum delivered put_aside(struct participant *p, char name[SN_NAME_SIZE], const char *why)
 {
-	int dir = a->failed ? sn_spool_failed_dir(&p->spool, name) : sn_spool_done_dir(&p->spool, name);
-	struct item *it;
+	int dir = sn_spool_failed_dir(&p->spool, name);
 	int r;
 
 	do {
-		r = dir < 0 ? dir : sn_deliver_aside(dir, name, a->suffix, p->ch.body.data, p->ch.body.len);
+		r = dir < 0 ? dir : sn_deliver_aside(dir, name, ".json", p->ch.body.data, p->ch.body.len);
 	} while (r == -EEXIST && sn_name_next_seq(name) == 0);
-	if (r == 0 && a->failed)
-		r = sn_deliver_aside(dir, name, ".log", a->why, strlen(a->why));
+	if (r == 0)
+		r = sn_deliver_aside(dir, name, ".log", why, strlen(why));
 	if (r < 0) {
 		sn_err("participant=%s name=%s: cannot store: %s", p->name, name, strerror(-r));
 		return DELIVERED_NO_ROOM;
 	}
-	sn_warn("participant=%s name=%s: %s", p->name, name, a->why);
-	it = sn_calloc(1, sizeof *it);
+	sn_warn("participant=%s name=%s: %s", p->name, name, why);
+	return deliver_aside(p, name);
+}
+
+enum delivered deliver_aside(struct participant *p, const char *name)
+{
+	struct item *it = sn_calloc(1, sizeof *it);
+
 	it->p = p;
 	it->aside = true;
-	memcpy(it->name, name, SN_NAME_SIZE);
+	memcpy(it->name, name, strlen(name) + 1);
 	it->received_ns = sn_clock_mono_ns();
 	it->tag = p->ch.tag;
 	it->epoch = consumer_epoch(p->b->consumer);
@@ -162,14 +162,13 @@ static enum delivered deliver(struct participant *p)
 	if (ch->body_size > ch->body.len) {
 		(void)snprintf(why, sizeof why, "%llu bytes are over max_size: the first %zu are kept",
 			       (unsigned long long)ch->body_size, ch->body.len);
-		return put_aside(p, name, &(struct aside){.failed = true, .suffix = ".json", .why = why});
+		return put_aside(p, name, why);
 	}
 	if (w.kind == SN_WORKITEM_CANCEL)
-		return put_aside(p, name,
-				 &(struct aside){.suffix = ".cancel", .why = "cancel item recorded"});
+		return cancel_message(p, name, &w);
 	if (w.kind == SN_WORKITEM_JUNK) {
 		(void)snprintf(why, sizeof why, "not a workitem: %s\n", w.reason);
-		return put_aside(p, name, &(struct aside){.failed = true, .suffix = ".json", .why = why});
+		return put_aside(p, name, why);
 	}
 	if (ch->redelivered) {
 		it = find_open(p, digest);

@@ -213,6 +213,7 @@ static int open_dirs(struct bridge *b)
 	SN_AUTOFD int run = open_dir(b, b->home.run);
 
 	b->rundir = run < 0 ? run : sn_dir_make_open(run, "amqp-spool", 0755);
+	b->rundirs = run < 0 ? run : openat(run, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	b->spooldir = open_dir(b, b->home.spool);
 	b->libdir = open_dir(b, b->home.lib);
 	if (run >= 0 && b->rundir < 0)

@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 
 #include "bridge.h"
+#include "cancel.h"
 #include "consumer.h"
 #include "tags.h"
 
@@ -42,6 +43,7 @@ static void participant_free(struct participant *p)
 	struct item *it, *next;
 
 	consumer_drop(b->consumer, p);
+	cancel_free(p);
 	if (p->watch >= 0)
 		(void)inotify_rm_watch(b->inotify, p->watch);
 	for (it = TAILQ_FIRST(&b->unsynced); it != NULL; it = next) {

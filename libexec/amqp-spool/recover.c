@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bridge.h"
+#include "cancel.h"
 #include "consumer.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
@@ -38,8 +39,10 @@ static int look_at_open(void *arg, const char *name)
 	unsigned links = 0;
 	int r;
 
-	if (!sn_name_valid(name))
-		return 0; /* NAME.hold, or not ours */
+	if (!sn_name_valid(name)) { /* NAME.hold, or not ours, or */
+		cancel_found(p, name);
+		return 0;
+	}
 	sn_name_clock_seed(&p->b->names, name);
 	r = sn_recover_check(&p->spool, name, &links);
 	if (r == -EBADMSG || r == -EMLINK)
@@ -71,6 +74,7 @@ static int keep_newest(void *arg, const char *name)
 }
 
 struct finished { /* names of a bucket, any number of them, in no order */
+	struct participant *p;
 	struct recent *v;
 	size_t count, cap;
 };
@@ -81,6 +85,8 @@ static int note_finished(void *arg, const char *leaf)
 	char name[SN_NAME_SIZE];
 	const char *dot = strstr(leaf, ".json");
 
+	if (sn_cancel_parse(leaf, name) == SN_CANCEL_ITEM)
+		cancel_note(f->p, name);
 	if (dot == NULL || (size_t)(dot - leaf) > SN_NAME_MAX)
 		return 0;
 	memcpy(name, leaf, (size_t)(dot - leaf));
@@ -126,7 +132,7 @@ static int by_prefix(const void *a, const void *b)
 /* The RECENT_MAX newest of what the newest buckets of done/ and failed/ hold were finished a moment ago. */
 static void seed_recent(struct participant *p)
 {
-	struct finished f = {0};
+	struct finished f = {.p = p};
 	char name[SN_NAME_SIZE];
 
 	gather_finished(p->spool.done, &f);
@@ -154,6 +160,7 @@ int recover_participant(struct participant *p)
 	if (HASH_COUNT(p->items) > 0 && p->b->config.skynet.sync != SN_SYNC_NONE &&
 	    (syncfs(p->b->spooldir) < 0 || fsync(p->spool.open) < 0))
 		return -errno;
+	cancel_recover(p);
 	results_rescan(p);
 	HASH_ITER(hh, p->items, it, next)
 	{
@@ -172,8 +179,10 @@ static int reconcile_one(void *arg, const char *name)
 	struct item *it;
 	int r;
 
-	if (!sn_name_valid(name))
+	if (!sn_name_valid(name)) {
+		cancel_entry(p, name);
 		return 0;
+	}
 	it = item_find(p, name);
 	if (it == NULL) {
 		it = item_add(p, name); /* `skynet put` */

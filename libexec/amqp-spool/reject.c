@@ -85,7 +85,7 @@ void reject_result(struct item *it, int error)
 	int r;
 
 	sn_warn("participant=%s name=%s: %s", p->name, it->name, reason(error));
-	if (++it->rejects >= max) {
+	if (++it->rejects >= max || it->cancelled) { /* what is cancelled is not tried again */
 		item_fail_invalid(it, reason(error));
 		/* Failing again (no memory, no open/NAME) leaves it to reconcile. */
 		item_set_state(it, it->log != NULL ? ITEM_READY : ITEM_OPEN);

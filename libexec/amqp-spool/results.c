@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "bridge.h"
+#include "cancel.h"
 #include "data/workitem.h"
 #include "publisher.h"
 #include "reject.h"
@@ -37,7 +38,8 @@ static unsigned backoff_s(unsigned n)
 
 static bool is_sent(const struct item *it)
 {
-	return it->p->b->publisher != NULL && it->result.head.send == SN_SEND_REPLY && !it->forget;
+	return it->p->b->publisher != NULL && it->result.head.send == SN_SEND_REPLY && !it->forget &&
+	       !it->cancelled;
 }
 
 static struct job *make_job(struct participant *p, const char *leaf)
@@ -251,7 +253,8 @@ void results_event(struct participant *p, const char *leaf)
 		return;
 	}
 	if (!sn_name_valid(leaf)) {
-		reject_entry(p, leaf);
+		if (!cancel_bell(p, leaf))
+			reject_entry(p, leaf);
 		return;
 	}
 	it = item_find(p, leaf);
@@ -357,6 +360,8 @@ static void reply_done(struct item *it, const struct job *j)
 		}
 		it->log = reject_log(it);
 	}
+	if (it->cancelled)
+		cancel_too_late(it);
 	item_complete(it);
 }
 

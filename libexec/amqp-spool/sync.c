@@ -52,7 +52,8 @@ static struct sync_request *gather(struct bridge *b)
 	}
 	r->batch = b->sync_batch;
 	r->spoolfd = b->spooldir;
-	r->whole = (r->whole || count >= FEW) && b->config.skynet.sync == SN_SYNC_SYNCFS;
+	/* What lies aside is several files, some of them renamed: all of it, whatever `sync` says. */
+	r->whole = r->whole || (count >= FEW && b->config.skynet.sync == SN_SYNC_SYNCFS);
 	r->files = sn_calloc(count, sizeof *r->files);
 	TAILQ_FOREACH(it, &b->unsynced, unsynced_link)
 	add_file(r, it, !r->whole && !it->aside);

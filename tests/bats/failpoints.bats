@@ -166,14 +166,19 @@ check()
 }
 
 @test "the steps of docs/SPOOL.md, the failpoints in the source, and these tests are the same" {
-	# Rows of the table in section 3.
-	sed -n '/^## 3/,/^## 4/s/^| \([a-z]*\.[0-9]\) .*/\1/p' "$ROOT/docs/SPOOL.md" | sort >"$BATS_TEST_TMPDIR/docs"
+	# Rows of the tables in sections 3 and 10; the latter's steps are tried by cancel.bats.
+	sed -n -e '/^## 3/,/^## 4/s/^| \([a-z]*\.[0-9]\) .*/\1/p' -e '/^## 10/,$s/^| \([a-z]*\.[0-9]\) .*/\1/p' \
+		"$ROOT/docs/SPOOL.md" | sort -u >"$BATS_TEST_TMPDIR/docs"
+	cancel_steps=$(sed -n "s/^CANCEL_STEPS='\(.*\)'/\1/p" "$BATS_TEST_DIRNAME/cancel.bats")
 	grep -rhoE 'SN_FAIL\("[^"]*"\)' "$ROOT/lib" "$ROOT/libexec" --include='*.c' |
-		sed 's/.*"\(.*\)".*/\1/' | grep -vx claim.again | sort >"$BATS_TEST_TMPDIR/source"
-	printf '%s\n' $STEPS | grep -vx claim.again | sort >"$BATS_TEST_TMPDIR/here"
+		sed 's/.*"\(.*\)".*/\1/' | grep -vx claim.again | sort -u >"$BATS_TEST_TMPDIR/source"
+	printf '%s\n' $STEPS $cancel_steps | grep -vx claim.again | sort >"$BATS_TEST_TMPDIR/here"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/docs")" -gt 15 ]
 	diff "$BATS_TEST_TMPDIR/docs" "$BATS_TEST_TMPDIR/source"
 	diff "$BATS_TEST_TMPDIR/docs" "$BATS_TEST_TMPDIR/here"
+	for step in $cancel_steps; do
+		[ "$(grep -c "$step" "$BATS_TEST_DIRNAME/cancel.bats")" -gt 1 ]
+	done
 	for step in $STEPS; do
 		grep -qx "@test \"$step\" { check $step; }" "$BATS_TEST_FILENAME"
 	done

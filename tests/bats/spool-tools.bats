@@ -71,8 +71,6 @@ setup()
 		run -65 spool-put P1 "$BATS_TEST_TMPDIR/junk"
 		[[ $output == *"no workitem: "* ]]
 	done
-	run -65 spool-put P1 "$SPOOL_DATA/cancelitem.json"
-	[[ $output == *"cancel item"* ]]
 	run -65 spool-put P1 "$BATS_TEST_TMPDIR/missing"
 	[[ $output == *"No such file"* ]]
 	run -65 spool-put P1 "$BATS_TEST_TMPDIR"

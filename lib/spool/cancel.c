@@ -1,0 +1,178 @@
+#include "spool/cancel.h"
+
+#include <fcntl.h>
+
+#include "base/fail.h"
+#include "sys/dir.h"
+
+static const char *const SUFFIXES[SN_CANCEL_LEAVES] = {
+	[SN_CANCEL_OTHER] = "",
+	[SN_CANCEL_ITEM] = ".cancel",
+	[SN_CANCEL_TELL] = ".tell",
+	[SN_CANCEL_MARK] = ".cancelled",
+};
+
+enum sn_cancel_leaf sn_cancel_parse(const char *leaf, char ret_name[SN_NAME_SIZE])
+{
+	const char *dot = strrchr(leaf, '.');
+	char name[SN_NAME_SIZE];
+	int kind = SN_CANCEL_ITEM;
+
+	/* A name has a dot of its own: this is about what stands behind the whole of it. */
+	if (dot == NULL || (size_t)(dot - leaf) > SN_NAME_MAX)
+		return SN_CANCEL_OTHER;
+	while (kind < SN_CANCEL_LEAVES && strcmp(dot, SUFFIXES[kind]) != 0)
+		kind++;
+	if (kind == SN_CANCEL_LEAVES)
+		return SN_CANCEL_OTHER;
+	memcpy(name, leaf, (size_t)(dot - leaf));
+	name[dot - leaf] = '\0';
+	if (!sn_name_valid(name))
+		return SN_CANCEL_OTHER;
+	memcpy(ret_name, name, sizeof name);
+	return (enum sn_cancel_leaf)kind;
+}
+
+void sn_cancel_format(const char *name, enum sn_cancel_leaf kind, char ret_leaf[SN_CANCEL_LEAF_SIZE])
+{
+	(void)snprintf(ret_leaf, SN_CANCEL_LEAF_SIZE, "%s%s", name, SUFFIXES[kind]); /* fits */
+}
+
+static bool exists(int dir, const char *leaf)
+{
+	return faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int sn_cancel_store(struct sn_spool *s, char name[SN_NAME_SIZE], const void *body, size_t len)
+{
+	char leaf[SN_CANCEL_LEAF_SIZE];
+	int r = sn_name_valid(name) ? SN_FAIL("cancel.1") : -EINVAL;
+
+	if (r < 0)
+		return r;
+	do {
+		sn_cancel_format(name, SN_CANCEL_ITEM, leaf);
+		r = sn_dir_create(s->open, leaf, body, len);
+	} while (r == -EEXIST && sn_name_next_seq(name) == 0);
+	return r;
+}
+
+void sn_cancel_ring(struct sn_spool *s, const char *name)
+{
+	char leaf[SN_CANCEL_LEAF_SIZE];
+
+	sn_cancel_format(name, SN_CANCEL_ITEM, leaf);
+	(void)!sn_dir_create(s->result, leaf, "", 0); /* unheard: the bridge looks every 30 s */
+}
+
+int sn_cancel_mark(struct sn_spool *s, const char *name, const char *by)
+{
+	char leaf[SN_CANCEL_LEAF_SIZE];
+	int r = sn_name_valid(name) ? SN_FAIL("cancel.2") : -EINVAL;
+
+	if (r < 0)
+		return r;
+	sn_cancel_format(name, SN_CANCEL_MARK, leaf);
+	r = sn_dir_create(s->open, leaf, by, strlen(by));
+	return r == -EEXIST ? 1 : r;
+}
+
+int sn_cancel_marked(const struct sn_spool *s, const char *name)
+{
+	char leaf[SN_CANCEL_LEAF_SIZE];
+
+	sn_cancel_format(name, SN_CANCEL_MARK, leaf);
+	return exists(s->open, leaf);
+}
+
+int sn_cancel_by(const struct sn_spool *s, const char *name, char ret_by[SN_NAME_SIZE])
+{
+	struct sn_buf b = SN_BUF(SN_NAME_SIZE);
+	char leaf[SN_CANCEL_LEAF_SIZE];
+	int r;
+
+	sn_cancel_format(name, SN_CANCEL_MARK, leaf);
+	r = sn_dir_read(s->open, leaf, &b);
+	if (r == 0 || r == -E2BIG) {
+		const bool valid = r == 0 && b.data != NULL && sn_name_valid(b.data);
+
+		(void)snprintf(ret_by, SN_NAME_SIZE, "%s", valid ? b.data : "");
+		r = 0;
+	}
+	sn_buf_release(&b);
+	return r;
+}
+
+/* To where it stays. */
+static int file_item(struct sn_spool *s, const char *name, enum sn_cancel_leaf from)
+{
+	char leaf[SN_CANCEL_LEAF_SIZE], filed[SN_CANCEL_LEAF_SIZE];
+	int dir = sn_spool_done_dir(s, name);
+
+	if (dir < 0)
+		return dir;
+	sn_cancel_format(name, from, leaf);
+	sn_cancel_format(name, SN_CANCEL_ITEM, filed);
+	return renameat(s->open, leaf, dir, filed) < 0 ? -errno : 0;
+}
+
+int sn_cancel_decided(struct sn_spool *s, const char *name, bool tell)
+{
+	char from[SN_CANCEL_LEAF_SIZE], to[SN_CANCEL_LEAF_SIZE];
+	int r = SN_FAIL("cancel.3");
+
+	if (r < 0)
+		return r;
+	if (!tell)
+		return file_item(s, name, SN_CANCEL_ITEM);
+	sn_cancel_format(name, SN_CANCEL_ITEM, from);
+	sn_cancel_format(name, SN_CANCEL_TELL, to);
+	return renameat(s->open, from, s->open, to) < 0 ? -errno : 0;
+}
+
+int sn_cancel_withdraw(struct sn_spool *s, const char *name)
+{
+	int r = SN_FAIL("cancel.4");
+
+	if (r < 0)
+		return r;
+	/* Nobody but exo's rename takes a name away from here: one of the two comes first. */
+	return unlinkat(s->new, name, 0) < 0 ? -errno : 0;
+}
+
+/* done/ or failed/, where NAME.json is; -ENOENT. */
+static int finished_dir(struct sn_spool *s, const char *name)
+{
+	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE], path[SN_NAME_SIZE + 32];
+
+	sn_name_bucket(name, date, bucket);
+	(void)snprintf(path, sizeof path, "%s/%s/%s.json", date, bucket, name); /* fits; valid names only */
+	if (exists(s->done, path))
+		return sn_spool_done_dir(s, name);
+	return exists(s->failed, path) ? sn_spool_failed_dir(s, name) : -ENOENT;
+}
+
+int sn_cancel_settle(struct sn_spool *s, const char *name)
+{
+	char leaf[SN_CANCEL_LEAF_SIZE];
+	int dir, r = SN_FAIL("cancel.6");
+
+	if (r < 0)
+		return r;
+	if (exists(s->open, name))
+		return -EBUSY;
+	sn_cancel_format(name, SN_CANCEL_MARK, leaf);
+	dir = finished_dir(s, name);
+	if (dir == -ENOENT)
+		return sn_dir_unlink(s->open, leaf);
+	if (dir < 0)
+		return dir;
+	return renameat(s->open, leaf, dir, leaf) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int sn_cancel_told(struct sn_spool *s, const char *name)
+{
+	int r = SN_FAIL("cancel.7");
+
+	return r < 0 ? r : file_item(s, name, SN_CANCEL_TELL);
+}

@@ -12,11 +12,14 @@
 #include "svc/service.h"
 #include "sys/dir.h"
 
-enum { OPT_LOG = SN_OPT_FIRST, GROUPS_MAX = 64, AS_MAX = 1024, REASON_MAX = 1024 };
+enum { OPT_LOG = SN_OPT_FIRST, OPT_LIMITS, GROUPS_MAX = 64, AS_MAX = 1024, REASON_MAX = 1024 };
 
-static const struct sn_option OPTIONS[] = {{OPT_LOG, "log", NULL, "prepare the log service"}, {0}};
+static const struct sn_option OPTIONS[] = {
+	{OPT_LOG, "log", NULL, "prepare the log service"},
+	{OPT_LIMITS, "limits", NULL, "only print options for chpst: limits"},
+	{0}};
 static const struct sn_command COMMAND = {
-	"skynet-prepare", "[--log] NAME",
+	"skynet-prepare", "[--log | --limits] NAME",
 	"For the run scripts: makes directories, prints user and groups for chpst.", OPTIONS};
 
 struct who {
@@ -220,21 +223,50 @@ static int prepare_log(const struct sn_home *h, const char *name, struct who *wh
 	return 0;
 }
 
+/* "-d BYTES -o FILES -t SECONDS", what is set of them. A wrong configuration was told by prepare_service(). */
+static int print_limits(const struct sn_home *h, const char *name)
+{
+	struct first_reason why = {.quiet = true};
+	struct sn_config_reader rd = {.complain = complain, .arg = &why};
+	struct sn_config c;
+	int r = sn_home_config(h, name, &rd, &c);
+	const struct {
+		const char *option;
+		unsigned long long value;
+	} LIMITS[] = {{"-d", (unsigned long long)c.participant.limit_data_mb << 20},
+		      {"-o", c.participant.limit_files},
+		      {"-t", c.participant.limit_cpu_s}};
+
+	for (size_t i = 0; r == 0 && i < SN_COUNT(LIMITS); i++) {
+		if (LIMITS[i].value > 0)
+			printf("%s %llu\n", LIMITS[i].option, LIMITS[i].value);
+	}
+	sn_config_release(&c);
+	return r < 0 ? SN_EXIT_CONFIG : 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct sn_cli cli = {.command = &COMMAND};
 	struct sn_home h;
 	struct who who = {.as = SN_BUF(AS_MAX)};
-	bool log = false;
-	int code;
+	bool log = false, limits = false;
+	int code, c;
 
-	while (sn_cli_next(&cli, argc, argv) != -1)
-		log = true;
+	while ((c = sn_cli_next(&cli, argc, argv)) != -1) {
+		log = log || c == OPT_LOG;
+		limits = limits || c == OPT_LIMITS;
+	}
 	if (optind + 1 != argc)
 		return sn_command_usage(&COMMAND, "one NAME is needed");
 	code = sn_command_home(&COMMAND, cli.home_option, &h);
 	if (code != 0)
 		return code;
+	if (limits) {
+		code = print_limits(&h, argv[optind]);
+		sn_home_release(&h);
+		return code != 0 ? code : sn_command_flush(&COMMAND);
+	}
 	if (h.system)
 		umask(022);
 	code = log ? prepare_log(&h, argv[optind], &who) : prepare_service(&h, argv[optind], &who);

@@ -1,14 +1,10 @@
 #include "data/config.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/mem.h"
-#include "data/ini.h"
-#include "sys/fd.h"
-
-enum kind { TEXT, HOSTS, CODE, BOOL, UINT, U64, SECONDS, LEVEL, SYNC };
+#include "data/config_private.h"
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): offsetof takes members, not expressions */
 #define KEY(sec, field, name_, kind_, lo, hi, fallback_, help_)                                              \
@@ -68,6 +64,12 @@ static const struct sn_config_key KEYS[] = {
 	KEY(participant, time_limit_s, "time_limit", UINT, 0, 31536000, "0",
 	    "seconds for one workitem; 0 any"),
 	KEY(participant, max_items, "max_items", UINT, 0, 1000000000, "0", "workitems of one worker; 0 any"),
+	KEY(participant, limit_data_mb, "limit_data_mb", U64, 0, 1 << 20, "0",
+	    "MB of memory of each process (chpst -d); 0 any"),
+	KEY(participant, limit_files, "limit_files", U64, 0, 1 << 20, "0",
+	    "open files of each process (chpst -o); 0 any"),
+	KEY(participant, limit_cpu_s, "limit_cpu_s", U64, 0, 31536000, "0",
+	    "CPU seconds of each process (chpst -t); 0 any"),
 	KEY(participant, start_limit_s, "start_limit", UINT, 1, 86400, "60", "seconds that `start` may take"),
 };
 
@@ -82,7 +84,7 @@ const struct sn_config_key *sn_config_keys(size_t *ret_count)
 	return KEYS;
 }
 
-static const struct sn_config_key *find_key(const char *section, const char *name)
+const struct sn_config_key *sn_config_find(const char *section, const char *name)
 {
 	for (size_t i = 0; i < SN_COUNT(KEYS); i++) {
 		if (strcmp(KEYS[i].section, section) == 0 && strcmp(KEYS[i].name, name) == 0)
@@ -210,14 +212,14 @@ static int set_text(const struct sn_config_key *k, const char *value, char **fie
 	return 0;
 }
 
-static int set_value(struct sn_config *c, const struct sn_config_key *k, const char *value)
+int sn_config_set(struct sn_config *c, const struct sn_config_key *k, const char *value)
 {
 	void *field = (char *)c + k->offset;
 	uint64_t n;
 
 	if (is_text(k))
 		return set_text(k, value, field);
-	switch ((enum kind)k->kind) {
+	switch ((enum sn_config_kind)k->kind) {
 	case SECONDS:
 		return parse_seconds(value, k->max, field);
 	case UINT:
@@ -236,9 +238,9 @@ static int set_value(struct sn_config *c, const struct sn_config_key *k, const c
 
 int sn_config_set_text(struct sn_config *c, const char *section, const char *name, const char *value)
 {
-	const struct sn_config_key *k = find_key(section, name);
+	const struct sn_config_key *k = sn_config_find(section, name);
 
-	return k == NULL || !is_text(k) ? -EINVAL : set_value(c, k, value);
+	return k == NULL || !is_text(k) ? -EINVAL : sn_config_set(c, k, value);
 }
 
 void sn_config_init(struct sn_config *c)
@@ -247,7 +249,7 @@ void sn_config_init(struct sn_config *c)
 	for (size_t i = 0; i < SN_COUNT(KEYS); i++) {
 		if (is_text(&KEYS[i]))
 			*(char **)(void *)((char *)c + KEYS[i].offset) = sn_strdup(KEYS[i].fallback);
-		else if (set_value(c, &KEYS[i], KEYS[i].fallback) < 0)
+		else if (sn_config_set(c, &KEYS[i], KEYS[i].fallback) < 0)
 			abort(); /* a bad row: test_config reads them all */
 	}
 }
@@ -259,104 +261,6 @@ void sn_config_release(struct sn_config *c)
 			free(*(char **)(void *)((char *)c + KEYS[i].offset));
 	}
 	*c = (struct sn_config){0};
-}
-
-struct reading {
-	struct sn_config *config;
-	struct sn_config_reader *reader;
-	const char *path;
-	unsigned errors;
-};
-
-static void report(struct reading *rd, bool error, unsigned line, const char *text)
-{
-	if (error) {
-		rd->errors++;
-		rd->reader->errors++;
-	}
-	if (rd->reader->complain != NULL)
-		rd->reader->complain(rd->reader->arg, error, rd->path, line, text);
-	else if (error)
-		sn_err("%s:%u: %s", rd->path, line, text);
-	else
-		sn_warn("%s:%u: %s", rd->path, line, text);
-}
-
-static void on_complaint(void *arg, unsigned line, const char *text)
-{
-	report(arg, true, line, text);
-}
-
-/* Says what would be right; the value itself only where it cannot be a secret. */
-static void report_value(struct reading *rd, unsigned line, const struct sn_config_key *k, const char *value)
-{
-	SN_AUTOFREE char *text = NULL;
-
-	switch ((enum kind)k->kind) {
-	case UINT:
-	case U64:
-		text = sn_asprintf("%s: '%.40s' is no number from %llu to %llu", k->name, value,
-				   (unsigned long long)k->min, (unsigned long long)k->max);
-		break;
-	case SECONDS:
-		text = sn_asprintf("%s: '%.40s' is no number of seconds up to %llu", k->name, value,
-				   (unsigned long long)k->max);
-		break;
-	case BOOL:
-		text = sn_asprintf("%s: '%.40s' is neither yes nor no", k->name, value);
-		break;
-	case LEVEL:
-	case SYNC:
-		text = sn_asprintf("%s: '%.40s' is none of %s", k->name, value, k->help);
-		break;
-	case HOSTS:
-		text = sn_asprintf("%s: not host[:port][, host[:port] …] with ports from 1 to 65535",
-				   k->name);
-		break;
-	case CODE:
-		text = sn_asprintf("%s: '%.40s' is no plain file name", k->name, value);
-		break;
-	default:
-		text = sn_asprintf("%s: may not be empty", k->name);
-		break;
-	}
-	report(rd, true, line, text);
-}
-
-static void on_value(void *arg, unsigned line, const char *section, const char *name, const char *value)
-{
-	struct reading *rd = arg;
-	const struct sn_config_key *k = find_key(section, name);
-	SN_AUTOFREE char *text = NULL;
-
-	if (k != NULL) {
-		if (set_value(rd->config, k, value) < 0)
-			report_value(rd, line, k, value);
-	} else if (strcmp(section, "skynet") == 0 || strcmp(section, "participant") == 0) {
-		text = sn_asprintf("unknown key '%s' in [%s]", name, section);
-		report(rd, false, line, text);
-	}
-}
-
-int sn_config_read_file(struct sn_config *c, const char *path, struct sn_config_reader *rd)
-{
-	struct reading reading = {.config = c, .reader = rd, .path = path};
-	struct sn_ini ini = {.arg = &reading, .value = on_value, .complain = on_complaint};
-	struct sn_buf text = SN_BUF(SN_CONFIG_FILE_MAX);
-	SN_AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = sn_fd_read_all(fd, &text);
-	if (r == 0 && text.len > 0)
-		r = sn_ini_parse(text.data, text.len, &ini);
-	if (r == -E2BIG) {
-		report(&reading, true, 0, "file longer than 1 MiB");
-		r = -EINVAL;
-	}
-	sn_buf_release(&text);
-	return r == 0 && reading.errors > 0 ? -EINVAL : r;
 }
 
 static const char *seconds_text(int64_t ns, char *text, size_t size)
@@ -374,12 +278,12 @@ static const char *seconds_text(int64_t ns, char *text, size_t size)
 const char *sn_config_get(const struct sn_config *c, const char *section, const char *name)
 {
 	static char text[40];
-	const struct sn_config_key *k = find_key(section, name);
+	const struct sn_config_key *k = sn_config_find(section, name);
 	const void *field = k == NULL ? NULL : (const char *)c + k->offset;
 
 	if (k == NULL)
 		return NULL;
-	switch ((enum kind)k->kind) {
+	switch ((enum sn_config_kind)k->kind) {
 	case BOOL:
 		return *(const bool *)field ? "yes" : "no";
 	case UINT:

@@ -28,7 +28,7 @@ struct sn_config { /* strings are never NULL, "" is unset; owned by the struct *
 		char *queue, *regexp, *code, *user, *groups, *exo_class, *error_class;
 		unsigned instances, prefetch, hold, max_attempts;
 		unsigned grace_s, start_limit_s, time_limit_s, max_items;
-		uint64_t max_size_bytes;
+		uint64_t max_size_bytes, limit_data_mb, limit_files, limit_cpu_s;
 		bool sync_results;
 	} participant;
 };

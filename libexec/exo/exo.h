@@ -10,6 +10,7 @@
 #define EXO_EXO_H
 
 #include <ev.h>
+#include <sys/resource.h>
 
 #include "control.h"
 #include "data/config.h"
@@ -21,7 +22,7 @@
 #include "svc/envfile.h"
 #include "worker.h"
 
-enum { EXO_INSTANCES_MAX = 256, EXO_TAILS_MAX = 256, EXO_REASON_SIZE = 256 };
+enum { EXO_INSTANCES_MAX = 256, EXO_TAILS_MAX = 256, EXO_REASON_SIZE = 256, EXO_LIMITS = 3 };
 
 enum exo_phase {
 	EXO_RUNNING,
@@ -38,6 +39,7 @@ struct exo {
 	struct sn_spool spool;
 	char *service_dir, *worker_dir;
 	int run_fd, lock_fd, spools_fd;
+	struct rlimit limits[EXO_LIMITS]; /* of the workers */
 
 	enum exo_phase phase;
 	int exit_code;
@@ -75,6 +77,9 @@ struct exo {
 /* setup.c */
 int exo_start(struct exo *x) SN_CHECK; /* 0 or an exit code; then the loop can run */
 void exo_end(struct exo *x, int code);
+/* limits.c */
+void limits_lift(struct exo *x);
+void limits_restore(const struct exo *x); /* in a child */
 /* lock.c: waits for another exo, or its workers, to let go. 0, or an exit code; -1: told to stop meanwhile. */
 int exo_lock(struct exo *x) SN_CHECK;
 /* lifecycle.c */

@@ -91,6 +91,7 @@ int exo_start(struct exo *x)
 		return r;
 	x->service_dir = sn_asprintf("%s/skynet-%s", x->home.sv, x->name);
 	x->worker_dir = sn_programs_dir();
+	limits_lift(x);
 	room_start(x);
 	strays_start(x);
 	exo_signals_start(x);

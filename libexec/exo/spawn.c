@@ -83,6 +83,7 @@ static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fd
 		_exit(SN_EXIT_TEMPORARY); /* exo died before the signal was asked for */
 	reset_signals();
 	place_fds(w, fds);
+	limits_restore(x);
 	if (chdir(x->service_dir) < 0)
 		die(x->service_dir);
 	if (set_environment(w) < 0)

@@ -121,6 +121,9 @@ static const struct row {
 	{"participant", "grace", "30", "0", "0", {"86401"}},
 	{"participant", "time_limit", "0", "90", "90", {"-1", "1s", "31536001"}},
 	{"participant", "max_items", "0", "1000", "1000", {"-1", "x"}},
+	{"participant", "limit_data_mb", "0", "256", "256", {"-1", "1g", "1048577"}},
+	{"participant", "limit_files", "0", "64", "64", {"-1", "1048577"}},
+	{"participant", "limit_cpu_s", "0", "60", "60", {"-1", "31536001"}},
 	{"participant", "start_limit", "60", "1", "1", {"0"}},
 };
 

@@ -8,13 +8,14 @@ lib=$(dirname "$(readlink -f "$0")")/lib
 
 usage()
 {
-	echo 'usage: skynet enable [--now] NAME…|--all
+	echo 'usage: skynet enable [--now [--timeout S]] NAME…|--all
 
 Has services supervised. One that was never started, or was disabled, stays down until (skynet start);
 any other comes up.
 
-      --now  start them as well (skynet start)
-      --all  every participant
+      --now        start them as well (skynet start)
+  -t, --timeout S  with --now: wait at most S seconds (default: start_limit and 15)
+      --all        every participant
 
 Exit code: 0; 4 no such participant; with --now those of (skynet start).'
 }

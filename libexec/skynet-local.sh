@@ -42,6 +42,16 @@ is_up()
 	locked "$home_run/runsvdir.lock"
 }
 
+# The pid of the supervisor, '' if there is none. Only where nobody holds the lock is it looked for: that takes a while.
+find_supervisor()
+{
+	if is_up; then
+		cat "$home_run/runsvdir.pid"
+	else
+		lost_supervisor
+	fi
+}
+
 # Sets dir, host, vhost, user, password.
 parse_init()
 {
@@ -158,6 +168,9 @@ up()
 		say "$SKYNET_HOME is up already"
 		exit 0
 	fi
+	supervisor=$(find_supervisor)
+	[ -z "$supervisor" ] ||
+		die 75 "its supervisor runs (pid $supervisor), but $home_run was taken from under it (skynet local down)"
 	[ -z "$(left_over)" ] || die 75 "processes of an earlier start are alive: $(left_over) (skynet local down)"
 	mkdir -p "$home_log" "$home_run" "$home_service"
 	for _n in $(wanted); do
@@ -195,18 +208,19 @@ down()
 {
 	parse_timeout "$@"
 	need_home
-	if ! is_up && [ -z "$(left_over)" ]; then
+	supervisor=$(find_supervisor)
+	if [ -z "$supervisor" ] && [ -z "$(left_over)" ]; then
 		exit 0
 	fi
 	code=0
-	if is_up && [ -n "$timeout" ]; then # our time, not the supervisor's
+	if [ -n "$supervisor" ] && [ -n "$timeout" ]; then # our time, not the supervisor's
 		names="$(supervised_participants)"
 		stop_services "$timeout" || code=$?
 	fi
-	if is_up; then
-		kill -TERM "$(cat "$home_run/runsvdir.pid")"
+	if [ -n "$supervisor" ]; then
+		kill -TERM "$supervisor"
 		_tries=$((20 * ($(names=$(participants) && largest grace 30) + 60)))
-		while is_up; do
+		while kill -0 "$supervisor" 2>/dev/null; do
 			_tries=$((_tries - 1))
 			[ "$_tries" -gt 0 ] || die 124 'the supervisor does not end'
 			sleep 0.05
@@ -224,6 +238,8 @@ show_status()
 	code=0
 	if is_up; then
 		say "$SKYNET_HOME is up (pid $(cat "$home_run/runsvdir.pid"))"
+	elif [ -n "$(lost_supervisor)" ]; then
+		say "$SKYNET_HOME is up (pid $(lost_supervisor)), but $home_run was taken from under it (skynet local down)"
 	else
 		say "$SKYNET_HOME is not up"
 		code=3

@@ -243,10 +243,16 @@ static int run(struct show *show, const char *home, char *const *names, bool all
 		return code;
 	if (all || names[0] == NULL)
 		names = every = all_names(&h);
-	for (; code == 0 && *names != NULL; names++)
-		code = add_source(show, &h, *names);
-	if (code == 0 && show->count > 0)
-		code = show_all(show);
+	for (; *names != NULL; names++) { /* one that is missing hides no other */
+		int r = add_source(show, &h, *names);
+
+		code = r != 0 ? r : code;
+	}
+	if (show->count > 0) {
+		int r = show_all(show);
+
+		code = r != 0 ? r : code;
+	}
 	for (size_t i = 0; i < show->count; i++)
 		sn_logfile_close(&show->sources[i].log);
 	free(show->sources);

@@ -7,7 +7,7 @@ lib=$(dirname "$(readlink -f "$0")")/lib
 
 case ${1:-} in
 '' | --json) ;;
---help)
+-h | --help)
 	echo 'usage: skynet version [--json]'
 	exit 0
 	;;

@@ -39,4 +39,6 @@ install: all
 	for m in docs/man/*.[1-8]; do n=$${m##*.}; install -d $(DESTDIR)$(MANDIR)/man$$n && \
 		install -m 644 $$m $(DESTDIR)$(MANDIR)/man$$n/ || exit 1; done
 	if [ -f packaging/completion/skynet.bash ]; then \
-		install -m 644 packaging/completion/skynet.bash $(DESTDIR)$(COMPDIR)/skynet; fi
+		install -m 644 packaging/completion/skynet.bash $(DESTDIR)$(COMPDIR)/skynet; \
+		for t in $(basename $(notdir $(wildcard spool-tools/*.c spool-tools/*.sh))); do \
+			ln -sfn skynet $(DESTDIR)$(COMPDIR)/$$t || exit 1; done; fi

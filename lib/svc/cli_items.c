@@ -1,18 +1,40 @@
 /* What the tools do with spools and workitems: opening, finding, handing in, one step for each. */
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "svc/cli.h"
+#include "sys/dir.h"
 
 enum { CANDIDATES_MAX = 20 };
+
+/* There is no spool, or one that is not whole: then what is missing is said. */
+static void no_spool(const struct sn_cli *cli, const char *participant) SN_NORETURN;
+static void no_spool(const struct sn_cli *cli, const char *participant)
+{
+	SN_AUTOFREE char *path = sn_asprintf("%s/%s", cli->home.spool, participant);
+	SN_AUTOFD int dir = sn_participant_valid(participant) ? sn_dir_open(AT_FDCWD, path) : -1;
+	const struct sn_spool_layout *row;
+	size_t count;
+
+	row = sn_spool_layout(&count);
+	for (size_t i = 0; dir >= 0 && i < count; i++) {
+		if (faccessat(dir, row[i].path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
+			sn_cli_die(
+				cli, SN_EXIT_CONFIG,
+				"%s: its spool is not whole: %s/%s is missing (skynet spool check --repair %s)",
+				participant, path, row[i].path, participant);
+	}
+	sn_cli_die(cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", participant,
+		   cli->home.spool);
+}
 
 void sn_cli_shelf(const struct sn_cli *cli, const char *participant, struct sn_shelf *ret)
 {
 	int r = sn_shelf_open(&cli->home, participant, ret);
 
 	if (r == -ENOENT)
-		sn_cli_die(cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", participant,
-			   cli->home.spool);
+		no_spool(cli, participant);
 	if (r < 0)
 		sn_cli_die(cli, sn_cli_code(r), "cannot open the spool %s/%s: %s", cli->home.spool,
 			   participant, strerror(-r));
@@ -139,8 +161,7 @@ void sn_cli_put_open(const struct sn_cli *cli, const char *participant, struct s
 	int r = sn_put_open(&cli->home, participant, ret);
 
 	if (r == -ENOENT)
-		sn_cli_die(cli, SN_EXIT_UNKNOWN, "%s: no such participant (no spool in %s)", participant,
-			   cli->home.spool);
+		no_spool(cli, participant);
 	if (r < 0)
 		sn_cli_die(cli, sn_cli_code(r), "cannot open the spool of %s: %s", participant, strerror(-r));
 }

@@ -10,7 +10,7 @@ enum { OPTIONS_MAX = 32 };
 
 static const struct sn_option COMMON[] = {
 	{SN_OPT_HOME, "home", "DIR", "the home (default: SKYNET_HOME, else the system's)"},
-	{SN_OPT_HELP, "help", NULL, "this text"},
+	{'h', "help", NULL, "this text"},
 	{0},
 };
 
@@ -69,8 +69,10 @@ int sn_command_next(const struct sn_command *c, int argc, char *const *argv)
 	add_options(c->options, options, &count, letters);
 	add_options(COMMON, options, &count, letters);
 	opt = getopt_long(argc, argv, letters, options, NULL);
-	if (opt == SN_OPT_HELP)
+	if (opt == 'h') {
 		print_help(c);
+		return SN_OPT_HELP;
+	}
 	if (opt != '?')
 		return opt;
 	fprintf(stderr, "Try: %s --help\n", c->name);

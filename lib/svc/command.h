@@ -5,7 +5,7 @@
  *	while ((opt = sn_command_next(&COMMAND, argc, argv)) != -1)
  *		switch (opt) …
  *
- * --home and --help are added to every table. */
+ * --home and --help (-h) are added to every table. */
 #ifndef SN_COMMAND_H
 #define SN_COMMAND_H
 

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "base/about.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "sys/dir.h"
@@ -156,11 +157,20 @@ static SN_NORETURN void serve(struct sn_worker *w)
 	_exit(0);
 }
 
+static const char HELP[] =
+	"--home HOME NAME\n\n"
+	"Runs the code of participant NAME; started by exo, with sockets that only it has.\n\n"
+	"      --home DIR  the home (default: SKYNET_HOME, else the system home)\n"
+	"  -h, --help      this text\n"
+	"  -V, --version   the version\n";
+
 int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int argc, char **argv)
 {
 	struct arguments args = {.replay = -1};
 	int r;
 
+	if (sn_about(argc, argv, class->program, HELP))
+		return 0;
 	*w = (struct sn_worker){.class = class, .job.fd = -1};
 	(void)pthread_mutex_init(&w->lock, NULL); /* never fails */
 	(void)pthread_cond_init(&w->changed, NULL);

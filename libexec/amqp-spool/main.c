@@ -321,8 +321,8 @@ static const char HELP[] =
 	"The bridge between the broker and the spools of a host's participants; run by runsv as skynet-amqp-spool.\n"
 	"\n"
 	"      --home DIR   the home (default: SKYNET_HOME, else the system home)\n"
-	"      --help\n"
-	"      --version\n"
+	"  -h, --help\n"
+	"  -V, --version\n"
 	"\n"
 	"Signals: HUP reads the configuration again; TERM and INT end it within 5 s.\n"
 	"Exit status: 0; 64 usage; 78 configuration; 111 temporary. See amqp-spool(8).\n";
@@ -335,7 +335,7 @@ static int parse_options(int argc, char **argv, const char **ret_home)
 					     {NULL, 0, NULL, 0}};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "", LONG, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "hV", LONG, NULL)) != -1) {
 		if (c == 'H') {
 			*ret_home = optarg;
 		} else if (c == 'h' || c == 'V') {

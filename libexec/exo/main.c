@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "base/about.h"
 #include "exo.h"
 
 static struct exo exo = {.run_fd = -1, .lock_fd = -1, .spools_fd = -1, .inotify = -1, .control = {.fd = -1}};
@@ -20,6 +21,14 @@ static int usage(void)
 	(void)fputs("usage: exo --home HOME NAME\n", stderr); /* nothing to do about it */
 	return SN_EXIT_USAGE;
 }
+
+static const char HELP[] =
+	"--home HOME NAME\n\n"
+	"Runs participant NAME: gives the workitems of its spool to workers; started by its service.\n\n"
+	"      --home DIR  the home (default: SKYNET_HOME, else the system home)\n"
+	"  -h, --help      this text\n"
+	"  -V, --version   the version\n\n"
+	"Exit code: 0 after TERM or INT; 64 usage; 78 configuration; 111 temporary. See exo(8).\n";
 
 /* Returns 0 or an exit code. */
 static int parse(int argc, char **argv, const char **ret_home)
@@ -74,8 +83,11 @@ static void prepare_process(void)
 int main(int argc, char **argv)
 {
 	const char *home = NULL;
-	int r = parse(argc, argv, &home);
+	int r;
 
+	if (sn_about(argc, argv, "exo", HELP))
+		return 0;
+	r = parse(argc, argv, &home);
 	if (r != 0)
 		return r;
 	prepare_process();

@@ -12,6 +12,27 @@ fi
 SKYNET_HOME=${SKYNET_HOME:-/}
 export SKYNET_LIBEXEC SKYNET_TEMPLATES SKYNET_HOME
 
+# --home DIR may stand behind the verb as well. The loop is here, in the file: it changes the sourcing script's arguments.
+_left=$#
+while [ "$_left" -gt 0 ]; do
+	case $1 in
+	--home)
+		if [ "$_left" -lt 2 ]; then
+			echo "skynet $verb: --home needs a directory" >&2
+			exit 64
+		fi
+		SKYNET_HOME=$2
+		shift
+		_left=$((_left - 1))
+		;;
+	--home=*) SKYNET_HOME=${1#--home=} ;;
+	*) set -- "$@" "$1" ;;
+	esac
+	shift
+	_left=$((_left - 1))
+done
+[ ! -d "$SKYNET_HOME" ] || SKYNET_HOME=$(cd "$SKYNET_HOME" && pwd -P) # absolute: it holds after every cd
+
 say()
 {
 	echo "skynet $verb: $*" >&2

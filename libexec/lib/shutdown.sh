@@ -35,6 +35,18 @@ shut_down()
 	return "$_result"
 }
 
+# The supervisor (supervise.sh) of this home by its child, the runsvdir of our service/, or nothing. For when run/, and in it
+# the lock and the pid, was taken away from under it.
+lost_supervisor()
+{
+	for _pid in $(grep -lzxF -e "$home_service" /proc/[0-9]*/cmdline 2>/dev/null | tr -dc '0-9\n'); do
+		if grep -qsz '^runsvdir$' "/proc/$_pid/cmdline"; then # else it was our grep, and is gone
+			_pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$_pid/status" 2>/dev/null)
+			[ -z "$_pid" ] || [ "$_pid" -le 1 ] || echo "$_pid"
+		fi
+	done | head -n 1
+}
+
 # What still has a runsv, a process or a svlogd.
 left_over()
 {

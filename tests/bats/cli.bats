@@ -54,6 +54,23 @@ make_p1()
 	done
 }
 
+@test "-h is --help, of every verb and every program" {
+	for file in "$SKYNET_LIBEXEC"/skynet-* "$SKYNET_LIBEXEC"/spool-* "$SKYNET_LIBEXEC"/exo* "$SKYNET_LIBEXEC"/amqp-*; do
+		run -0 --separate-stderr "$file" --help
+		[ -n "$output" ] && [ -z "$stderr" ]
+		help=$output
+		run -0 "$file" -h
+		[ "$output" = "$help" ]
+	done
+}
+
+@test "the daemons know their version" {
+	for name in exo exo-python exo-exec exo-so amqp-spool; do
+		run -0 "$SKYNET_LIBEXEC/$name" --version
+		[[ $output =~ ^$name\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	done
+}
+
 @test "an unknown verb: the closest ones, exit 64" {
 	run -64 --separate-stderr skynet statsu
 	[ -z "$output" ]
@@ -108,6 +125,27 @@ make_p1()
 	[ "$output" = /etc/skynet ]
 	run -78 skynet --home nowhere status
 	has nowhere
+}
+
+@test "--home behind the verb, of every verb" {
+	make_p1
+	unset SKYNET_HOME
+	cd "$BATS_TEST_TMPDIR"
+	run -0 skynet config --home home home.etc
+	[ "$output" = "$H/etc" ]
+	for command in 'list' 'list p1 --no-header' 'enable p1' 'spool ls p1' 'stop p1' 'disable p1' 'uninstall p1'; do
+		run -0 skynet $command --home=home
+		run skynet $command --home nowhere
+		[ "$status" -eq 78 ]
+	done
+	run -0 skynet install --home home "$CODE/p1.py"
+	[ -e "$H/sv/skynet-p1/run" ]
+	SKYNET_HOME=nowhere run -0 skynet list --home home
+	run -3 skynet local status --home home
+	for verb in start stop install local version; do
+		run -64 skynet "$verb" --home
+		has '--home'
+	done
 }
 
 @test "local init makes a home, and again changes nothing" {
@@ -482,6 +520,9 @@ make_logs()
 a
 [w1 0_1] "fourth"' ]
 	run -4 skynet log nope
+	run -4 --separate-stderr skynet log a nope b
+	[ "${#lines[@]}" -eq 5 ]
+	[[ $stderr == *nope* ]]
 	run -4 skynet log ..
 	run -64 skynet log --since yesterday
 	run -64 skynet log --grep '('

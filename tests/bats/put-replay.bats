@@ -30,6 +30,16 @@ participant()
 	run -65 skynet-put P1 /nonexistent
 }
 
+@test "put: a spool that is not whole: what is missing, not that there is none" {
+	participant </dev/null
+	rm -r "$S/work/new"
+	run -78 skynet-put P1 "$SPOOL_DATA/simple.json"
+	[[ $output == *"$S/work/new is missing"* ]]
+	run -78 spool-hold P1 x
+	rm -r "$S"
+	run -4 skynet-put P1 "$SPOOL_DATA/simple.json"
+}
+
 @test "put prints the name and warns of what does not run" {
 	participant </dev/null
 	run -0 --separate-stderr skynet-put P1 "$SPOOL_DATA/simple.json"

@@ -252,6 +252,21 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 	done
 }
 
+@test "down ends a home whose run/ was removed, and says so before" {
+	skynet install "$CODE/ok.py"
+	skynet local up 3>&-
+	skynet start ok
+	rm -rf "$H/run"
+	run skynet local status
+	has 'was taken from under it'
+	run -75 skynet local up
+	has 'skynet local down'
+	run -0 skynet local down
+	no_process
+	run -0 skynet local up 3>&-
+	state ok ready
+}
+
 @test "a killed supervisor takes everything with it, and up works again" {
 	skynet install "$CODE/ok.py"
 	rm "$H/sv/skynet-ok/down"

@@ -68,6 +68,7 @@ struct sn_worker {
 	int slots
 		[SN_WORKER_SLOTS]; /* writing ends of the output pipes; -1: the first workitem for it brings one */
 	atomic_uint slot_now;	   /* of the workitem at hand, or the last one */
+	bool foreign;		   /* files in cur/ are not ours: their atime cannot be left alone */
 	bool shared; /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
 	bool forked; /* this is a child of the worker, by the participant's fork */
 	struct {     /* the workitem at hand; the main thread's */

@@ -38,6 +38,9 @@ static const struct sn_config_key KEYS[] = {
 	    "MB that stay free on the spool's disk"),
 	KEY(skynet, min_free_inodes, "min_free_inodes", U64, 0, UINT32_MAX, "1000", "inodes that stay free"),
 	KEY(skynet, history, "history", BOOL, 0, 1, "yes", "write history rows"),
+	KEY(skynet, air_after_ns, "air_after", SECONDS, 1, 3600, "1",
+	    "seconds before a workitem can be asked after from afar; no: never"),
+	KEY(skynet, air_max, "air_max", UINT, 1, 10000, "500", "processes that can be asked after at once"),
 	KEY(skynet, user, "user", TEXT, 1, 0, "skynet", "the bridge's uid (system home)"),
 	KEY(skynet, log_user, "log_user", TEXT, 1, 0, "skynetlog", "svlogd's uid (system home)"),
 	KEY(skynet, log_size, "log_size", U64, 0, 1 << 30, "1000000",
@@ -221,6 +224,10 @@ int sn_config_set(struct sn_config *c, const struct sn_config_key *k, const char
 		return set_text(k, value, field);
 	switch ((enum sn_config_kind)k->kind) {
 	case SECONDS:
+		if (k->min > 0 && find_word(NO, SN_COUNT(NO), value) >= 0) {
+			*(int64_t *)field = -1;
+			return 0;
+		}
 		return parse_seconds(value, k->max, field);
 	case UINT:
 	case U64:
@@ -294,6 +301,8 @@ const char *sn_config_get(const struct sn_config *c, const char *section, const 
 			       (unsigned long long)*(const uint64_t *)field); /* it fits */
 		return text;
 	case SECONDS:
+		if (*(const int64_t *)field < 0)
+			return "no";
 		return seconds_text(*(const int64_t *)field, text, sizeof text);
 	case LEVEL:
 		return LEVELS[*(const enum sn_level *)field];

@@ -21,6 +21,8 @@ struct sn_config { /* strings are never NULL, "" is unset; owned by the struct *
 		enum sn_level log_level;
 		enum sn_sync sync;
 		int64_t sync_after_ns;
+		int64_t air_after_ns; /* -1: never */
+		unsigned air_max;
 		uint64_t min_free_mb, min_free_inodes, log_size, log_count, log_min_free;
 		bool history;
 	} skynet;

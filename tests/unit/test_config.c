@@ -100,6 +100,8 @@ static const struct row {
 	{"skynet", "min_free_mb", "64", "0", "0", {"4294967296", "1M"}},
 	{"skynet", "min_free_inodes", "1000", "7", "7", {"", "+1"}},
 	{"skynet", "history", "yes", "0", "no", {"nope"}},
+	{"skynet", "air_after", "1", "no", "no", {"never", "3601", "-1"}},
+	{"skynet", "air_max", "500", "1", "1", {"0", "10001", "no"}},
 	{"skynet", "user", "skynet", "u", "u", {""}},
 	{"skynet", "log_user", "skynetlog", "u", "u", {""}},
 	{"skynet", "log_size", "1000000", "1073741824", "1073741824", {"1073741825"}},

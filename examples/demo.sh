@@ -59,6 +59,19 @@ run $skynet start room
 # shellcheck disable=SC2086
 run $skynet put room --wait "$top/tests/data/workitems/simple.json"
 
+say 'Long work can be asked and told: what exo knows, what the handler says, and the end of it.'
+# shellcheck disable=SC2086
+run $skynet install "$top/examples/patient/patient.py"
+# shellcheck disable=SC2086
+run $skynet start patient
+# shellcheck disable=SC2086
+run $skynet put patient "$top/tests/data/workitems/simple.json"
+# shellcheck disable=SC2086
+run $skynet query patient
+wfid=$(sed -n 's/.*"wfid":"\([^"]*\)".*/\1/p' "$top/tests/data/workitems/simple.json")
+# shellcheck disable=SC2086
+run $skynet cancel "$wfid"
+
 say 'The spool is files. open/ is what is unfinished; done/ keeps every workitem and its reply.'
 (cd "$home" && find spool/minimal -mindepth 1 | sort)
 

@@ -214,6 +214,18 @@ print(mkwi.store(os.environ["H"], "P1", {"pad": open(sys.argv[2]).read()}, sys.a
 	[ "$(header "$n" attempt)" = 2 ]
 }
 
+@test "100 MB of one line on stderr, and a thousand workitems, hold nothing up" {
+	program 'case $(cat) in *flood*) head -c 100000000 /dev/zero | tr "\0" x >&2; exit 3 ;; esac'
+	conf 'instances = 2'
+	start_ready 2
+	a=$(put do=flood)
+	"$LIB/mkwi.py" many "$H" P1 1000 300
+	wait_until 120 results 1001
+	[ "$(header "$a" outcome)" = error ]
+	[ "$(status restarts)" = 0 ]
+	[ "$(rss_kb "$exo")" -lt 3072 ] || sanitized
+}
+
 @test "instances work side by side" {
 	program 'cat >/dev/null; echo $$ >>'"$S"'/pids; while [ "$(wc -l <'"$S"'/pids)" -lt 3 ]; do sleep 0.05; done'
 	conf 'instances = 3'
@@ -303,6 +315,23 @@ END
 	done
 }
 
+@test "a fork of a library's that comes back answers nothing" {
+	compile <<'END'
+#include <skynet/participant.h>
+#include <unistd.h>
+int skynet_handle(const struct skynet_workitem *in, struct skynet_reply *out) { return fork() == 0 ? 0 : 1; }
+int skynet_control(const struct skynet_control *m) { return fork() == 0 ? 0 : SKYNET_UNSUPPORTED; }
+END
+	start_ready
+	a=$(put n=1) b=$(put n=2) c=$(put n=3)
+	wait_until 10 has_result "$c"
+	[ "$(field "$a" '["fields"]["__result__"]')" = False ]
+	[ "$(field "$b" '["fields"]["__result__"]')" = False ]
+	[ "$(status restarts)" = 0 ]
+	stop_exo
+	[ "$code" -eq 0 ]
+}
+
 @test "a library that crashes is a worker's death like any other" {
 	library "$BUILD/examples/tally.so"
 	conf 'max_attempts = 2'
@@ -368,6 +397,20 @@ events() { /usr/bin/python3 -c 'import json,sys; print(*[json.loads(l).get("even
 	ask "cancel $n wait=20000 kill=1"
 	[[ $(events) == 'requested acknowledged killed finished '* ]]
 	[ "$(header "$n" outcome)" = cancelled ]
+}
+
+@test "time_limit: TERM to the program and its children, outcome timeout, not tried again" {
+	program 'trap "echo asked >&2; exit 0" TERM' 'cat >/dev/null; sleep 1000 & echo $! >'"$S"'/child; wait'
+	conf 'time_limit = 1'
+	start_ready
+	n=$(put n=1)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = timeout ]
+	[ "$(header "$n" attempt)" = 1 ]
+	wait_until 10 gone "$(cat "$S/child")"
+	m=$(put n=2)
+	wait_until 20 has_result "$m"
+	[ "$(header "$m" outcome)" = timeout ]
 }
 
 @test "a library is told cancel and asked for its status while it works" {

@@ -242,12 +242,14 @@ static char *python_dir(void)
 /* Code that is no Python: its worker does it (docs/WORKER.md). Memory is not given back here either. */
 static void run_worker(struct replay *rp, const char *worker)
 {
-	SN_AUTOFREE char *programs = sn_programs_dir();
-	char *args[9], *program = sn_asprintf("%s/%s", programs, worker);
+	SN_AUTOFREE char *programs = NULL, *program = NULL;
+	char *args[9];
 	size_t n = 0;
 
 	if (rp->pdb || rp->diff)
 		sn_cli_usage(&rp->cli, "--pdb and --diff are for handlers in Python");
+	programs = sn_programs_dir();
+	program = sn_asprintf("%s/%s", programs, worker);
 	args[n++] = program;
 	args[n++] = sn_strdup("--home");
 	args[n++] = rp->cli.home.root;

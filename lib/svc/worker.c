@@ -181,7 +181,8 @@ int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int
 	if (r == 0)
 		r = open_all(w, args.home);
 	if (r == 0 && w->replay)
-		return sn_worker_replay(w, args.replay, args.raw);
+		_exit(sn_worker_replay(w, args.replay,
+				       args.raw)); /* the code's destructors are not our business */
 	if (r == 0)
 		serve(w);
 	sn_err("worker: cannot start: %s", strerror(-r));

@@ -87,7 +87,7 @@ struct sn_worker {
 };
 
 /* Everything up to the end of the process: argument check, load, `ready`, one workitem after the other. Returns the
- * exit code of a start that failed, or of a replay; else it does not return.
+ * exit code of a start that failed; else it does not return.
  *	PROGRAM --home HOME [--check] NAME
  *	PROGRAM --home HOME [--raw] --replay FD NAME	(skynet-replay; FD: the workitem, a file) */
 int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int argc, char **argv) SN_CHECK;

@@ -134,6 +134,8 @@ static void print_details(const char *name, const struct sn_service *s)
 	if (s->status.reason != NULL && (!s->ready || bridge) &&
 	    (s->running || s->failed || strcmp(s->want, "up") == 0)) /* else it says why it ended once */
 		printf("    %s\n", s->status.reason);
+	if (s->status.reload != NULL && s->running)
+		printf("    not reloaded: %s\n", s->status.reload);
 	if (!bridge || !s->running)
 		return;
 	if (s->status.broker != NULL)
@@ -194,6 +196,7 @@ static void print_json(const struct show *show, const char *name, const struct s
 	json_number("cur", n.working);
 	json_number("failed", n.failed);
 	json_text("reason", s->status.reason);
+	json_text("reload", s->status.reload);
 	json_text("broker", s->status.broker);
 	putchar('}');
 }

@@ -44,6 +44,10 @@ int sn_status_write(int dirfd, const struct sn_status *s)
 		r = add_line(&b, "reason", s->reason);
 	if (r == 0 && s->code != 0)
 		r = sn_buf_addf(&b, "code: %d\n", s->code);
+	if (r == 0 && s->reloads != 0)
+		r = sn_buf_addf(&b, "reloads: %u\n", s->reloads);
+	if (r == 0)
+		r = add_line(&b, "reload", s->reload);
 	if (r == 0)
 		r = add_line(&b, "broker", s->broker);
 	if (r == 0 && s->extra != NULL)
@@ -82,6 +86,11 @@ static int read_line(struct sn_status *s, const char *key, const char *value, st
 		replace(&s->state, value);
 	} else if (strcmp(key, "reason") == 0) {
 		replace(&s->reason, value);
+	} else if (strcmp(key, "reload") == 0) {
+		replace(&s->reload, value);
+	} else if (strcmp(key, "reloads") == 0) {
+		r = read_number(value, INT32_MAX, &n);
+		s->reloads = (unsigned)n;
 	} else if (strcmp(key, "broker") == 0) {
 		replace(&s->broker, value);
 	} else if (strcmp(key, "since") == 0) {
@@ -150,6 +159,7 @@ void sn_status_release(struct sn_status *s)
 {
 	free(s->state);
 	free(s->reason);
+	free(s->reload);
 	free(s->broker);
 	free(s->extra);
 	*s = (struct sn_status){0};

@@ -10,9 +10,11 @@ struct sn_status { /* what exo and the bridge write; strings are borrowed on wri
 	int64_t since_us;
 	unsigned workers, restarts;
 	int code;
-	char *reason; /* one line; NULL or "" none */
-	char *broker; /* the bridge only */
-	char *extra;  /* further whole lines, "participant.P1: consuming\n" …; NULL none */
+	char *reason;	  /* one line; NULL or "" none */
+	unsigned reloads; /* exo only: reloads decided on */
+	char *reload;	  /* why the last one was refused; NULL or "" it was not */
+	char *broker;	  /* the bridge only */
+	char *extra;	  /* further whole lines, "participant.P1: consuming\n" …; NULL none */
 };
 
 /* Replaces dirfd/status. 0 or -errno. */

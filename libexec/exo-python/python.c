@@ -161,7 +161,7 @@ int python_load(struct sn_worker *w, char *ret_why, size_t size)
 	PyEval_RestoreThread(py.main_state);
 	py.worker = new_worker(w);
 	if (py.worker != NULL)
-		done = PyObject_CallMethod(py.worker, "load", NULL);
+		done = PyObject_CallMethod(py.worker, "load", "i", w->check);
 	if (w->forked)
 		_exit(0);
 	if (done != NULL) {

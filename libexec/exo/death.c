@@ -109,6 +109,17 @@ static void bury(struct worker *w, const siginfo_t *si)
 	next_life(w, planned);
 }
 
+static void bury_trial(struct worker *w, const siginfo_t *si)
+{
+	char how[96];
+
+	sn_describe_end(si->si_code, si->si_status, how, sizeof how);
+	(void)kill(-w->pid, SIGKILL);
+	settle(w);
+	w->pid = 0;
+	reload_judge(w->x, how);
+}
+
 void death_reap(struct exo *x)
 {
 	for (;;) {
@@ -123,6 +134,8 @@ void death_reap(struct exo *x)
 		}
 		if (w != NULL)
 			bury(w, &si);
+		else if (x->reload.trial != NULL && x->reload.trial->pid == si.si_pid)
+			bury_trial(x->reload.trial, &si);
 		(void)waitid(P_PID, (id_t)si.si_pid, &si, WEXITED | WNOHANG); /* it is there */
 		x->look = true;
 	}

@@ -16,6 +16,7 @@
 #include "data/config.h"
 #include "items.h"
 #include "output.h"
+#include "reload.h"
 #include "slot.h"
 #include "spool/claim.h"
 #include "spool/spool.h"
@@ -52,6 +53,7 @@ struct exo {
 	struct item_list claimed; /* in cur/, with no worker */
 	struct deaths deaths;
 	struct control control;
+	struct reload reload;
 	struct worker *workers[EXO_INSTANCES_MAX];
 	unsigned worker_count; /* of the array, those that are to go included */
 	unsigned generation;
@@ -72,6 +74,7 @@ struct exo {
 	unsigned ready_workers;
 	int64_t since_us;
 	char reason[EXO_REASON_SIZE], written_reason[EXO_REASON_SIZE];
+	unsigned written_reloads;
 };
 
 /* setup.c */

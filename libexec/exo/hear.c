@@ -20,6 +20,10 @@ static void on_ready(struct worker *w, struct packet *p)
 	(void)p;
 	w->ready_ns = sn_clock_mono_ns();
 	w->bad_starts = 0;
+	if (w->trial) {
+		worker_kill(w); /* that was all */
+		return;
+	}
 	if (w->state != WORKER_STARTING)
 		return; /* told to quit meanwhile */
 	worker_enter(w, WORKER_READY);

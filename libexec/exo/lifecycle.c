@@ -64,6 +64,8 @@ static void stop(struct exo *x)
 	intake_stop(x);
 	exo_give_back(x);
 	each_worker(x, stop_worker);
+	if (x->reload.trial != NULL)
+		worker_kill(x->reload.trial);
 	ev_timer_set(&x->end, end, 0);
 	ev_timer_set(&x->die, end > DIE_BEFORE_S ? end - DIE_BEFORE_S : 0, 0);
 	ev_timer_start(x->loop, &x->end);
@@ -105,45 +107,13 @@ void exo_resize(struct exo *x)
 	}
 }
 
-static void replace(struct worker *w)
-{
-	if (w->surplus)
-		return;
-	if (w->state != WORKER_DOWN) {
-		worker_retire(w);
-		return;
-	}
-	w->backoff_s = 0;
-	worker_set_timer(w, -1);
-	worker_start(w);
-}
-
-/* Nothing is interrupted: busy workers go when they have finished. */
 static void on_hangup(struct ev_loop *loop, ev_signal *s, int events)
 {
 	struct exo *x = s->data;
-	struct sn_config_reader rd = {0};
-	struct sn_config c;
-	int r;
 
 	(void)loop, (void)events;
-	if (x->phase != EXO_RUNNING)
-		return;
-	r = sn_home_config(&x->home, x->name, &rd, &c);
-	if (r < 0) {
-		sn_err("the configuration is not used, the old one stays: %s",
-		       r == -EINVAL ? "see above" : strerror(-r));
-		sn_config_release(&c);
-		return;
-	}
-	sn_config_release(&x->config);
-	x->config = c;
-	sn_log_set_level(c.skynet.log_level);
-	sn_env_load(&x->env, &x->home, x->name);
-	sn_info("configuration read again, replacing the workers");
-	each_worker(x, replace);
-	exo_resize(x);
-	x->look = true;
+	if (x->phase == EXO_RUNNING)
+		exo_reload(x);
 }
 
 void exo_fail(struct exo *x, int code, const char *why)

@@ -130,6 +130,7 @@ void exo_end(struct exo *x, int code)
 		free(t);
 	}
 	cancels_release(x);
+	reload_release(x);
 	x->ready_workers = 0;
 	if ((x->lock_fd >= 0 || x->state != NULL) && code != SN_EXIT_CONFIG)
 		exo_status_write(x, "down", code, code != 0 ? x->reason : NULL);

@@ -63,8 +63,8 @@ static int set_environment(const struct worker *w)
 	if (setenv("HOME", pw != NULL ? pw->pw_dir : "/", 1) < 0 ||
 	    (pw != NULL && (setenv("USER", pw->pw_name, 1) < 0 || setenv("LOGNAME", pw->pw_name, 1) < 0)))
 		return -errno;
-	if (sn_env_apply(&w->x->env) < 0 || setenv("SKYNET_WORKER", w->id, 1) < 0 ||
-	    setenv("SKYNET_PARTICIPANT", w->x->name, 1) < 0)
+	if (sn_env_apply(w->trial ? &w->x->reload.env : &w->x->env) < 0 ||
+	    setenv("SKYNET_WORKER", w->id, 1) < 0 || setenv("SKYNET_PARTICIPANT", w->x->name, 1) < 0)
 		return -errno;
 	return 0;
 }
@@ -72,7 +72,8 @@ static int set_environment(const struct worker *w)
 static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fds, pid_t parent)
 {
 	const struct exo *x = w->x;
-	const char *program = sn_programs_worker(x->config.participant.code);
+	const struct sn_config *config = w->trial ? &x->reload.config : &x->config;
+	const char *program = sn_programs_worker(config->participant.code);
 	char path[PATH_MAX];
 
 	sn_log_set_sink(NULL);
@@ -89,7 +90,10 @@ static SN_NORETURN void child(const struct worker *w, const struct spawn_fds *fd
 	if (set_environment(w) < 0)
 		die("environment");
 	(void)snprintf(path, sizeof path, "%s/%s", x->worker_dir, program); /* as long as our own */
-	(void)execl(path, program, "--home", x->home.root, x->name, (char *)NULL);
+	if (w->trial)
+		(void)execl(path, program, "--check", "--home", x->home.root, x->name, (char *)NULL);
+	else
+		(void)execl(path, program, "--home", x->home.root, x->name, (char *)NULL);
 	die(path);
 }
 

@@ -32,11 +32,15 @@ void exo_status_write(struct exo *x, const char *state, int code, const char *re
 			      .workers = x->ready_workers,
 			      .restarts = x->restarts,
 			      .code = code,
+			      .reloads = x->reload.count,
+			      .reload = x->reload.why[0] != '\0' && x->reload.trial == NULL ? x->reload.why
+											    : NULL,
 			      .reason = reason_copy};
 	int r;
 
 	if (x->run_fd < 0)
 		return;
+	x->written_reloads = x->reload.count;
 	if (x->state == NULL || strcmp(x->state, state) != 0)
 		x->since_us = sn_clock_real_us();
 	s.since_us = x->since_us;
@@ -58,7 +62,7 @@ void exo_status(struct exo *x)
 		ready += x->workers[i]->state == WORKER_READY;
 	state = state_of(x, ready);
 	if (x->state != NULL && strcmp(state, x->state) == 0 && ready == x->ready_workers &&
-	    strcmp(x->reason, x->written_reason) == 0)
+	    strcmp(x->reason, x->written_reason) == 0 && x->reload.count == x->written_reloads)
 		return;
 	x->ready_workers = ready;
 	exo_status_write(x, state, 0, x->reason);

@@ -52,7 +52,7 @@ static bool worker_lives(const struct exo *x, const char *id)
 		if (x->workers[i]->pid > 0 && strcmp(x->workers[i]->id, id) == 0)
 			return true;
 	}
-	return false;
+	return x->reload.trial != NULL && strcmp(x->reload.trial->id, id) == 0;
 }
 
 static bool is_worker(const struct exo *x, pid_t pid)
@@ -61,7 +61,7 @@ static bool is_worker(const struct exo *x, pid_t pid)
 		if (x->workers[i]->pid == pid)
 			return true;
 	}
-	return false;
+	return x->reload.trial != NULL && x->reload.trial->pid == pid;
 }
 
 static bool abandoned(const struct hunt *h, const char *pid)

@@ -154,7 +154,10 @@ void worker_start(struct worker *w)
 	int r;
 
 	w->generation = ++w->x->generation;
-	(void)snprintf(w->id, sizeof w->id, "%u-%u", w->index, w->generation);
+	if (w->trial)
+		(void)snprintf(w->id, sizeof w->id, "check-%u", w->generation);
+	else
+		(void)snprintf(w->id, sizeof w->id, "%u-%u", w->index, w->generation);
 	w->stale = w->planned = w->warned = w->over = false;
 	w->done_items = 0;
 	w->ready_ns = 0;
@@ -167,7 +170,8 @@ void worker_start(struct worker *w)
 		w->pid = 0;
 		worker_close(w);
 		w->bad_starts++;
-		worker_again(w, false);
+		if (!w->trial)
+			worker_again(w, false);
 		return;
 	}
 	worker_enter(w, WORKER_STARTING);

@@ -39,6 +39,7 @@ struct worker {
 	struct slot
 		slots[WORKER_JOBS]; /* [0] and [1] are opened at its start, the others when they are needed */
 	int64_t done_ns, pace_ns;   /* when it last ended a workitem; what one takes, a running mean */
+	bool trial;		    /* of a reload: loads the code and ends */
 	bool stale;		    /* the configuration is older than exo's: ends after what it runs */
 	bool surplus;		    /* `instances` is smaller now */
 	bool warned;		    /* time_limit: told that it is over soon */

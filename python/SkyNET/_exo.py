@@ -69,15 +69,18 @@ class Exo:
         Returns the handler, also in `self.handler`. Whatever the code raises propagates;
         ImportError if it defines no ParticipantHandler.
         """
-        module = sys.modules.get(type(self).__module__)
-        if not same_file(getattr(module, "__file__", None), self.code):
-            module = import_file(self.code)  # else the code brought its own Exo along
-        if not hasattr(module, "ParticipantHandler"):
-            raise ImportError(f"{self.code} defines no class ParticipantHandler")
-        self.handler = getattr(module, "ParticipantHandler")()
+        self.handler = self._import()()
         self.handler.log = self.log
         self.handler.send_to_engine = self.send_to_engine
         return self.handler
+
+    def check(self) -> None:
+        """Would the code load? In a process of its own, before a reload: import, no more.
+
+        After configure(). The handler is neither constructed nor started: the one that
+        runs has what it would want for itself. What this raises refuses the reload.
+        """
+        self._import()
 
     def start(self) -> None:
         """Tell the handler "start". An exception here is fatal."""
@@ -120,6 +123,15 @@ class Exo:
         if self._emit is None:
             raise RuntimeError("send_to_engine works only inside a running participant")
         self._emit("message", body)
+
+    def _import(self) -> Any:
+        """The class ParticipantHandler of the code."""
+        module = sys.modules.get(type(self).__module__)
+        if not same_file(getattr(module, "__file__", None), self.code):
+            module = import_file(self.code)  # else the code brought its own Exo along
+        if not hasattr(module, "ParticipantHandler"):
+            raise ImportError(f"{self.code} defines no class ParticipantHandler")
+        return getattr(module, "ParticipantHandler")
 
     def lifecycle(self, message: str) -> None:
         """Hand a lifecycle message to the handler, if it listens to them."""

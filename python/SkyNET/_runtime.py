@@ -43,11 +43,14 @@ class Worker:
         self._pid = 0
         self._error_class = ""
 
-    def load(self) -> None:
-        """Import and start the handler. Every exception propagates and is fatal."""
+    def load(self, check: bool = False) -> None:
+        """Import and start the handler. Every exception propagates and is fatal.
+
+        check: only see whether the code loads; no handler is made.
+        """
         self._pid = getpid()
         try:
-            self._load()
+            self._load(check)
         except BaseException as exc:
             if getpid() != self._pid:
                 _end_child(exc)
@@ -56,7 +59,7 @@ class Worker:
             _end_child(None)
         _flush()
 
-    def _load(self) -> None:
+    def _load(self, check: bool) -> None:
         from . import _config
 
         _set_streams()
@@ -70,6 +73,9 @@ class Worker:
         launcher.set_emit(emit)
         self._exo.configure()
         self._error_class = _config.error_class(self._exo.config, self._exo.log)
+        if check:
+            self._exo.check()
+            return
         self._exo.load_handler()
         self._exo.start()
 

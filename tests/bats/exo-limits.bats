@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # exo: time_limit, max_items, what a reload refuses, and how it ends whatever its handlers do.
-# shellcheck disable=SC1091,SC2030,SC2031,SC2119,SC2154
+# shellcheck disable=SC1091,SC2030,SC2031,SC2119,SC2154,SC2317
 
 setup()
 {
@@ -173,4 +173,93 @@ begun() { wait_until 20 journal "^begin $1 "; }
 	for i in 1 2 3 4 5; do n=$(put n=$i); done
 	wait_until 30 results 5
 	[ "$(awk '/^begin/ { print $3 }' "$S/journal" | sort -u | wc -l)" = 5 ]
+}
+
+# --- reload ---
+
+reloads() { [ "$(status reloads)" = "$1" ]; }
+
+@test "HUP with code that does not load: the workers stay, and the status file says why" {
+	handler_with <<-'PY'
+		def do_version(self, f):
+		    f.version = 1
+	PY
+	start_ready
+	old=$(worker_pid)
+	code=$H/sv/skynet-P1/code.py
+	cp "$code" "$BATS_TEST_TMPDIR/good.py"
+	i=0
+	while read -r line want; do
+		i=$((i + 1))
+		printf '%b\n' "$line" >"$code"
+		kill -HUP "$exo"
+		wait_until 20 reloads $i
+		status reload | grep -qF "$want"
+		state_is ready
+		[ "$(worker_pid)" = "$old" ]
+	done <<-'EOF'
+		import\tnothing_like_it ModuleNotFoundError: No module named 'nothing_like_it'
+		def\tx(: SyntaxError
+		x\x20=\x201 defines no class ParticipantHandler
+		import\tos;os._exit(7) exited with code 7
+		import\tos;os.abort() SIGABRT
+		import\tsys;sys.exit(0) SystemExit
+	EOF
+	n=$(put n=1 do=version)
+	wait_until 10 has_result "$n"
+	[ "$(field "$n" '["fields"]["version"]')" = 1 ]
+	sed 's/version = 1/version = 2/' "$BATS_TEST_TMPDIR/good.py" >"$code"
+	kill -HUP "$exo"
+	wait_until 20 reloads 7
+	[ -z "$(status reload)" ]
+	wait_until 20 new_worker "$old"
+	n=$(put n=2 do=version)
+	wait_until 20 has_result "$n"
+	[ "$(field "$n" '["fields"]["version"]')" = 2 ]
+	[ "$(status restarts)" = 0 ]
+	journal_count '^lifecycle start' 2
+	journal_count '^lifecycle stop' 1
+}
+
+@test "HUP: a configuration that is wrong, and code that hangs while it is loaded" {
+	echo 'start_limit = 2' >>"$CONF"
+	start_ready
+	old=$(worker_pid)
+	cp "$CONF" "$BATS_TEST_TMPDIR/good"
+	echo 'instances = many' >>"$CONF"
+	kill -HUP "$exo"
+	wait_until 20 reloads 1
+	status reload | grep -q "config.exo:[0-9]*: instances: 'many' is no number"
+	cp "$BATS_TEST_TMPDIR/good" "$CONF"
+	rm "$H/sv/skynet-P1/code.py"
+	echo 'import time; time.sleep(600)' >"$H/sv/skynet-P1/code.py"
+	kill -HUP "$exo"
+	wait_until 20 reloads 2
+	status reload | grep -q 'start_limit (2 s)'
+	[ "$(worker_pid)" = "$old" ]
+	n=$(put n=1)
+	wait_until 10 has_result "$n"
+	# one more that hangs, and the end while it does
+	kill -HUP "$exo"
+	two_processes() { [ "$(pgrep -P "$exo" | wc -l)" = 2 ]; }
+	wait_until 10 two_processes
+	stop_exo
+	[ "$code" -eq 0 ]
+}
+
+@test "HUP again while the code is being looked at: it is looked at once more" {
+	start_ready
+	rm "$H/sv/skynet-P1/code.py"
+	echo 'import time; time.sleep(600)' >"$H/sv/skynet-P1/code.py"
+	old=$(worker_pid)
+	kill -HUP "$exo"
+	two_processes() { [ "$(pgrep -P "$exo" | wc -l)" = 2 ]; }
+	wait_until 10 two_processes
+	rm "$H/sv/skynet-P1/code.py"
+	ln -s "$LIB/exo_handler.py" "$H/sv/skynet-P1/code.py"
+	kill -HUP "$exo"
+	wait_until 20 new_worker "$old"
+	wait_until 20 ready
+	reloads 1
+	[ -z "$(status reload)" ]
 }

@@ -130,6 +130,30 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 	run -0 skynet start ok
 }
 
+@test "reload of code that does not load: exit 1 and why; what ran runs, and so it does once the code is repaired" {
+	skynet local up
+	cp "$CODE/ok.py" "$BATS_TEST_TMPDIR/mine.py"
+	skynet install "$BATS_TEST_TMPDIR/mine.py"
+	skynet start mine
+	before=$(pid_of mine)
+	workers=$(pgrep -P "$before")
+	echo 'import nothing_like_it' >"$BATS_TEST_TMPDIR/mine.py"
+	run -1 skynet reload mine
+	has "mine: not reloaded, what ran before still runs: ModuleNotFoundError: No module named 'nothing_like_it'"
+	run -0 skynet status mine
+	has 'not reloaded: ModuleNotFoundError'
+	state mine ready
+	[ "$(pgrep -P "$before")" = "$workers" ]
+	cp "$CODE/ok.py" "$BATS_TEST_TMPDIR/mine.py"
+	run -0 skynet reload mine
+	[ "$(pid_of mine)" = "$before" ]
+	replaced() { [ -n "$(pgrep -P "$before")" ] && [ "$(pgrep -P "$before")" != "$workers" ]; }
+	wait_until 20 replaced
+	wait_until 20 state mine ready
+	run -0 skynet status mine
+	case $output in *'not reloaded'*) false ;; esac
+}
+
 @test "reload and restart refuse a wrong configuration and leave what runs" {
 	skynet local up
 	skynet install "$CODE/ok.py"

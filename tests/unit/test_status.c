@@ -54,6 +54,8 @@ static void test_round_trip(void **state)
 			      .workers = 3,
 			      .restarts = 4,
 			      .code = 5,
+			      .reloads = 7,
+			      .reload = why,
 			      .reason = why,
 			      .broker = broker,
 			      .extra = extra};
@@ -71,6 +73,8 @@ static void test_round_trip(void **state)
 	assert_string_equal(r.reason, why);
 	assert_string_equal(r.broker, broker);
 	assert_string_equal(r.extra, extra);
+	assert_int_equal(r.reloads, 7);
+	assert_string_equal(r.reload, why);
 	sn_status_release(&r);
 	sn_status_release(&r);
 }

@@ -66,6 +66,7 @@ run $skynet install "$top/examples/patient/patient.py"
 run $skynet start patient
 # shellcheck disable=SC2086
 run $skynet put patient "$top/tests/data/workitems/simple.json"
+until $skynet query patient | grep -q '"step"'; do sleep 0.1; done # it may not have begun yet
 # shellcheck disable=SC2086
 run $skynet query patient
 wfid=$(sed -n 's/.*"wfid":"\([^"]*\)".*/\1/p' "$top/tests/data/workitems/simple.json")

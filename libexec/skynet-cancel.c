@@ -17,8 +17,9 @@ static const struct sn_option OPTIONS[] = {
 };
 static const struct sn_command COMMAND = {
 	"skynet cancel", "[--wait S] [--kill[=S]] [--json] WFID|WORKITEM [NAME]",
-	"Cancels the workitems of the process WFID, or one, here and at participant NAME (default: all).\n"
-	"What waits is withdrawn; of what runs, the handler's cancel() is called. Each event is a line:\n\n"
+	"Tells participants that workitems are not wanted any more. Those of the process WFID, or one, at\n"
+	"participant NAME (default: at all of this host): what waits is withdrawn; of what runs, the handler's\n"
+	"cancel() is called. Each event is a line:\n\n"
 	"  withdrawn     it was waiting and will not run\n"
 	"  requested     its worker has been told\n"
 	"  acknowledged  the handler's cancel() returned\n"
@@ -161,7 +162,7 @@ static int judge(struct cancel *k, const char *text)
 				      : "");
 		code = a->failed;
 	}
-	return matched + loose == 0 && code == 0 ? sn_enquiry_nothing(&k->e, text) : code;
+	return matched + loose == 0 && code == 0 ? sn_enquiry_nothing(&k->e, text, false) : code;
 }
 
 static int run(struct cancel *k, char *const *args, int64_t wait_ns, int64_t kill_ns)

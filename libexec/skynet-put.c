@@ -16,9 +16,10 @@ static const struct sn_option OPTIONS[] = {
 	{0}};
 static const struct sn_command COMMAND = {
 	"skynet put", "[OPTIONS] NAME [FILE|-]",
-	"Hands a workitem from FILE (default: standard input) to participant NAME and prints its name\n"
-	"in the spool. With --wait prints the reply; exit 0 if its outcome is ok, else 1. A cancel item\n"
-	"(\"cancel\": true) is carried out by the bridge, and nothing answers it.",
+	"Hands in a workitem, as the engine would. It comes from FILE (default: standard input) and goes to\n"
+	"participant NAME; its name in the spool is printed. With --wait prints the reply; exit 0 if its\n"
+	"outcome is ok, else 1. A cancel item (\"cancel\": true) is carried out by the bridge, and nothing\n"
+	"answers it.",
 	OPTIONS};
 
 static void warn_if_down(const struct sn_cli *cli, const char *name)

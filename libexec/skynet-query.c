@@ -16,10 +16,10 @@ static const struct sn_option OPTIONS[] = {
 };
 static const struct sn_command COMMAND = {
 	"skynet query", "[--json] [--timeout S] NAME|WFID|WORKITEM",
-	"Asks what participant NAME is doing, all its workers; or what is being done to the workitems of\n"
-	"the process WFID, or to one, on this host. What exo knows is shown at once and always: since when,\n"
-	"which attempt, the last line of its log; below it what the handler's own status() says, or why it\n"
-	"says nothing.\n\n"
+	"Asks running participants what they are doing. Of participant NAME all workers are shown; of the\n"
+	"process WFID, or of one WORKITEM, whatever is done to it on this host. What exo knows is there at once\n"
+	"and always: since when, which attempt, the last line of its log; below it what the handler's own\n"
+	"status() says, or why it says nothing.\n\n"
 	"Exit code: 0; 3 NAME does not run; 4 no such participant, or not open here; 75 it does not answer;\n"
 	"77 not permitted.",
 	OPTIONS};
@@ -315,7 +315,7 @@ static int complain(struct query *q)
 static int run(struct query *q, const char *text, int64_t timeout_ns)
 {
 	SN_AUTOFREE char *wait = sn_asprintf("wait=%lld", (long long)(timeout_ns / 1000000));
-	const bool named = sn_participant_valid(text) && sn_service_exists(&q->cli.home, text);
+	const bool named = sn_enquiry_is_name(&q->cli, text);
 	size_t matched = 0;
 
 	sn_enquiry_init(&q->e, &q->cli, named ? NULL : text, named ? text : NULL);
@@ -325,7 +325,7 @@ static int run(struct query *q, const char *text, int64_t timeout_ns)
 	for (size_t i = 0; i < q->e.count; i++)
 		matched += q->e.asked[i].matched;
 	if (!named && matched + sn_enquiry_open_items(&q->e, NULL) == 0)
-		return sn_enquiry_nothing(&q->e, text);
+		return sn_enquiry_nothing(&q->e, text, true);
 	print_all(q);
 	return complain(q);
 }

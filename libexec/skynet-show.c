@@ -12,9 +12,9 @@ static const struct sn_option OPTIONS[] = {{OPT_RAW, "raw", NULL, "print the wor
 					   {0}};
 static const struct sn_command COMMAND = {
 	"skynet show", "[OPTIONS] ITEM|WFID [NAME]",
-	"Shows workitem ITEM (its name in the spool, or the beginning of that), or those of the process\n"
-	"WFID, of participant NAME (default: of all): where it is, when, what came out of it, and the\n"
-	"workitem and its reply as JSON.",
+	"Shows a workitem, or all of a process. ITEM is its name in the spool, or the beginning of that, or\n"
+	"the WFID of a process, of participant NAME (default: of all): where it is, when, what came out of it,\n"
+	"and the workitem and its reply as JSON.",
 	OPTIONS};
 
 static void print_line(const char *key, const char *value)

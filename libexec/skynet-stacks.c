@@ -17,8 +17,9 @@ static const struct sn_option OPTIONS[] = {
 };
 static const struct sn_command COMMAND = {
 	"skynet stacks", "[--timeout S] NAME|WFID|WORKITEM",
-	"Has every worker of participant NAME, or those that work on the process WFID, print the Python and\n"
-	"the C stacks of all its threads into its log, without being stopped; one that is stuck, too. Shows\n"
+	"Shows what workers are executing. Every worker of participant NAME, or those that work on the process\n"
+	"WFID, print the Python and the C stacks of all their threads into the log, without being stopped; one\n"
+	"that is stuck, too. Shows\n"
 	"what the kernel says of their processes, then the log until all is there, or nothing more comes.\n\n"
 	"Exit code: 0; 3 NAME does not run; 4 no such participant, or nobody works on it; 75 it does not\n"
 	"answer; 77 not permitted.",
@@ -80,8 +81,8 @@ static void print_line(const char *text)
 	sn_buf_release(&line);
 }
 
-/* Until each of the workers has said that this was all; or it is quiet: not every worker says so. */
-static void follow(struct sn_logfile *log, unsigned workers, int64_t until_ns)
+/* Until each of the workers has said that this was all: true; or it is quiet: not every worker says so. */
+static bool follow(struct sn_logfile *log, unsigned workers, int64_t until_ns)
 {
 	const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
 	int64_t heard_ns = sn_clock_mono_ns();
@@ -99,6 +100,7 @@ static void follow(struct sn_logfile *log, unsigned workers, int64_t until_ns)
 		(void)fflush(stdout);	       /* an error shows at the end */
 		(void)nanosleep(&pause, NULL); /* a signal only makes us look earlier */
 	}
+	return workers == 0;
 }
 
 /* The logs of those who print something. */
@@ -107,10 +109,9 @@ static void show_logs(struct stacks *s, struct sn_logfile *logs, const int *open
 	for (size_t i = 0; i < s->e.count; i++) {
 		if (!s->e.asked[i].matched)
 			continue;
-		if (opened[i] == 0)
-			follow(&logs[i], s->workers[i], until_ns);
-		fprintf(stderr, "skynet stacks: more is in the log: skynet log --since 1m %s\n",
-			s->e.asked[i].name);
+		if (opened[i] < 0 || !follow(&logs[i], s->workers[i], until_ns))
+			fprintf(stderr, "skynet stacks: more may come to the log: skynet log --since 1m %s\n",
+				s->e.asked[i].name);
 	}
 }
 
@@ -131,7 +132,7 @@ static int complain(struct stacks *s, const char *text, bool named)
 	if (named || matched > 0)
 		return code;
 	if (sn_enquiry_open_items(&s->e, NULL) == 0)
-		return sn_enquiry_nothing(&s->e, text);
+		return sn_enquiry_nothing(&s->e, text, true);
 	sn_cli_failed(&s->cli, SN_EXIT_UNKNOWN, "%s: no worker works on it now (skynet query %s)", text,
 		      text);
 	return SN_EXIT_UNKNOWN;
@@ -139,7 +140,7 @@ static int complain(struct stacks *s, const char *text, bool named)
 
 static int run(struct stacks *s, const char *text, int64_t timeout_ns)
 {
-	const bool named = sn_participant_valid(text) && sn_service_exists(&s->cli.home, text);
+	const bool named = sn_enquiry_is_name(&s->cli, text);
 	struct sn_logfile *logs;
 	int *opened, code;
 

@@ -19,7 +19,7 @@ static const struct sn_option OPTIONS[] = {
 };
 static const struct sn_command COMMAND = {
 	"skynet wait", "[--timeout S] [--for ready|up|down|idle] NAME…",
-	"Waits until all that are named are\n"
+	"Waits until services are in a state. All that are named are to be\n"
 	"  ready  the handler has started (amqp-spool: connected or brokerless)\n"
 	"  up     the process runs, ready or not\n"
 	"  down   no process is left\n"

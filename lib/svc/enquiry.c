@@ -166,7 +166,14 @@ size_t sn_enquiry_open_items(const struct sn_enquiry *e, const char *participant
 	return n;
 }
 
-int sn_enquiry_nothing(const struct sn_enquiry *e, const char *text)
+bool sn_enquiry_is_name(const struct sn_cli *cli, const char *text)
+{
+	if (strcmp(text, SN_BRIDGE_NAME) == 0)
+		sn_cli_die(cli, SN_EXIT_UNKNOWN, "the bridge is no participant (skynet status %s)", text);
+	return sn_participant_valid(text) && sn_service_exists(&cli->home, text);
+}
+
+int sn_enquiry_nothing(const struct sn_enquiry *e, const char *text, bool name)
 {
 	int code = SN_EXIT_UNKNOWN;
 
@@ -182,7 +189,10 @@ int sn_enquiry_nothing(const struct sn_enquiry *e, const char *text)
 		sn_cli_failed(e->cli, code, "%s: not open here; it is %s (skynet show %s)", text,
 			      sn_item_state_name(e->items.list[e->items.count - 1].state), text);
 	else
-		sn_cli_failed(e->cli, code, "%s: not open here", text);
+		sn_cli_failed(e->cli, code,
+			      name ? "%s: no participant, and no such workitem is open here"
+				   : "%s: not open here",
+			      text);
 	return code;
 }
 

@@ -44,8 +44,11 @@ void sn_enquiry_ask(struct sn_enquiry *e, const char *verb, const char *options,
 struct sn_asked *sn_enquiry_named(const struct sn_enquiry *e, const char *name) SN_CHECK;
 /* How many of the items are unfinished; of one participant (NULL: of all). */
 size_t sn_enquiry_open_items(const struct sn_enquiry *e, const char *participant) SN_CHECK;
-/* Says why nothing was found, and returns the exit code: SN_EXIT_UNKNOWN, or why somebody could not be asked. */
-int sn_enquiry_nothing(const struct sn_enquiry *e, const char *text) SN_CHECK;
+/* Says why nothing was found, and returns the exit code: SN_EXIT_UNKNOWN, or why somebody could not be asked. `name`: it might
+ * have been meant for a participant's. */
+int sn_enquiry_nothing(const struct sn_enquiry *e, const char *text, bool name) SN_CHECK;
+/* Is `text` the name of a participant, and not of a workitem? Dies where it is the bridge's. */
+bool sn_enquiry_is_name(const struct sn_cli *cli, const char *text) SN_CHECK;
 void sn_enquiry_release(struct sn_enquiry *e);
 
 #endif

@@ -158,8 +158,9 @@ static SN_NORETURN void serve(struct sn_worker *w)
 }
 
 static const char HELP[] =
-	"--home HOME NAME\n\n"
+	"[--check] --home HOME NAME\n\n"
 	"Runs the code of participant NAME; started by exo, with sockets that only it has.\n\n"
+	"      --check     load the code, say whether that works, and end\n"
 	"      --home DIR  the home (default: SKYNET_HOME, else the system home)\n"
 	"  -h, --help      this text\n"
 	"  -V, --version   the version\n";

@@ -102,6 +102,38 @@ make_p1()
 	done
 }
 
+# complete WORD…: what is offered for the last one.
+complete_line()
+{
+	. "$ROOT/packaging/completion/skynet.bash"
+	COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+	_skynet "$1"
+	printf '%s\n' "${COMPREPLY[@]}" | sort -u
+}
+
+@test "completion: verbs, options, participants, workitems" {
+	make_p1
+	echo '{"fields":{},"fei":{"wfid":"w"}}' | skynet put p1
+	item=$(ls "$H/spool/p1/open")
+	run -0 complete_line skynet ''
+	for verb in cancel launch query register stacks unregister; do
+		[[ $'\n'$output$'\n' == *$'\n'$verb$'\n'* ]]
+	done
+	[ "$(complete_line skynet query p)" = p1 ]
+	[ "$(complete_line skynet stacks 2)" = "$item" ]
+	[ "$(complete_line skynet cancel 2)" = "$item" ]
+	[ "$(complete_line skynet cancel "$item" '')" = p1 ]
+	[ "$(complete_line skynet cancel --k)" = --kill ]
+	[ "$(complete_line skynet unregister p)" = p1 ]
+	[ "$(complete_line skynet --home "$H" register --re)" = --regexp ]
+	[ "$(complete_line skynet spool hold p1 2)" = "$item" ]
+	[ "$(complete_line spool-hold p)" = p1 ]
+	[ "$(complete_line spool-hold p1 2)" = "$item" ]
+	[ "$(complete_line spool-check --rep)" = --repair ]
+	touch "$CODE/d.rb"
+	[ "$(complete_line skynet launch "$CODE/d")" = "$CODE/d.rb" ]
+}
+
 @test "version" {
 	run -0 skynet --version
 	[[ $output =~ ^skynet\ [0-9]+\.[0-9]+\.[0-9]+$ ]]

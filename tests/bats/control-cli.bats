@@ -117,7 +117,7 @@ null" ]
 	[ -z "$output" ]
 	[[ $stderr == *"wf-1: not open here; it is done"*"skynet show wf-1"* ]]
 	run -4 skynet query wf-9
-	has 'wf-9: not open here'
+	has 'wf-9: no participant, and no such workitem is open here'
 }
 
 @test "query: what does not run, who is unknown, what cannot be asked" {
@@ -135,6 +135,7 @@ null" ]
 	run -64 skynet query "$(printf 'a%.0s' {1..3000})"
 	run -64 skynet query --timeout soon P1
 	run -4 skynet query amqp-spool
+	has 'skynet status amqp-spool'
 	[ ! -e "$H/requests" ]
 }
 

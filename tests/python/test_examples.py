@@ -31,6 +31,23 @@ def test_minimal(example):
     assert json.loads(reply)["fields"] == {"x": 1, "__result__": True}
 
 
+def test_patient(example):
+    made = example("patient")
+    done = []
+    work = threading.Thread(target=lambda: done.append(made.run(body_of(steps=300), "leaf")), daemon=True)
+    work.start()
+    for _ in range(2000):  # until handle_wi has begun
+        answer = json.loads(made.control("status", "leaf"))
+        if answer.get("answer", {}).get("step", 0) > 0:
+            break
+        work.join(0.01)
+    assert json.loads(made.control("cancel", "leaf")) == {"answer": "stopping behind step 1"}
+    work.join(20)
+    outcome, _, reply = done[0]
+    assert outcome == "ok"
+    assert json.loads(reply)["fields"]["__result__"] is False
+
+
 def test_translate(example):
     made = example("translate", "[translate]\ndefault = de\n[glossary de]\nyes = ja, zu 100%\n")
     outcome, _, reply = made.run(body_of(phrases=["Yes"]))

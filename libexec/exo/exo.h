@@ -4,7 +4,8 @@
  *
  * Where things are: main.c (arguments), setup.c (start, end), lifecycle.c (signals), intake.c (what waits), dispatch.c
  * (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end),
- * crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c, tag.c, output.c (log lines).
+ * crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c, tag.c, output.c (log lines),
+ * limits.c (of its workers).
  * control.c, peer.c, enquiry.c are the control socket (docs/CONTROL.md). Not here: AIR, which is the bridge's. */
 #ifndef EXO_EXO_H
 #define EXO_EXO_H

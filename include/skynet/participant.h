@@ -9,7 +9,8 @@
 
 #include <stddef.h>
 
-#define SKYNET_ABI 1
+#define SKYNET_ABI    1
+#define SKYNET_EXPORT __attribute__((visibility("default")))
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,7 +39,7 @@ struct skynet_reply {
 
 /* Works on one workitem. 0: fields.__result__ becomes true; 1: false; anything else: an error reply with out->error. A
  * reply is a workitem with the same `fei`, an object in `fields` and no `error`; anything else becomes an error reply. */
-int skynet_handle(const struct skynet_workitem *in, struct skynet_reply *out);
+SKYNET_EXPORT int skynet_handle(const struct skynet_workitem *in, struct skynet_reply *out);
 
 enum skynet_message {
 	SKYNET_START = 1, /* before the first workitem. Not 0: fatal, the answer says why */
@@ -61,11 +62,11 @@ struct skynet_control {
 
 /* START on the main thread; everything else on a second one, one message at a time, while skynet_handle() may run. 0, or
  * SKYNET_UNSUPPORTED, or (START) anything else for a failure. */
-int skynet_control(const struct skynet_control *message);
+SKYNET_EXPORT int skynet_control(const struct skynet_control *message);
 
 /* The worker compares it with its own. */
-extern const unsigned skynet_abi;
-__attribute__((weak, visibility("default"))) const unsigned skynet_abi = SKYNET_ABI;
+extern SKYNET_EXPORT __attribute__((weak)) const unsigned skynet_abi;
+const unsigned skynet_abi = SKYNET_ABI;
 
 #ifdef __cplusplus
 }

@@ -315,6 +315,27 @@ END
 	done
 }
 
+@test "the header in C++, in strict C, and where everything is hidden by default" {
+	printf '%s\n' '#include <skynet/participant.h>' \
+		'int skynet_handle(const struct skynet_workitem *in, struct skynet_reply *out) { (void)in; (void)out; return 0; }' \
+		'int skynet_control(const struct skynet_control *m) { (void)m; return SKYNET_UNSUPPORTED; }' >"$S/a.c"
+	flags="-Wall -Wextra -Werror -shared -fPIC -I$ROOT/include -fvisibility=hidden"
+	# shellcheck disable=SC2086 # words
+	cc -std=c99 -pedantic $flags -o "$S/c.so" "$S/a.c"
+	nm -D "$S/c.so" >"$S/names"
+	# shellcheck disable=SC2086 # words
+	if command -v c++ >/dev/null; then
+		c++ $flags -xc++ -o "$S/c.so" "$S/a.c"
+		nm -D "$S/c.so" >>"$S/names"
+		[ "$(grep -cE ' (skynet_abi|skynet_handle|skynet_control)$' "$S/names")" -eq 6 ]
+	fi
+	[ "$(grep -cE ' (skynet_abi|skynet_handle|skynet_control)$' "$S/names")" -ge 3 ]
+	library "$S/c.so"
+	start_ready
+	n=$(put n=1)
+	wait_until 10 has_result "$n"
+}
+
 @test "a fork of a library's that comes back answers nothing" {
 	compile <<'END'
 #include <skynet/participant.h>

@@ -31,6 +31,25 @@ int sn_claim_return(struct sn_spool *s, const char *name, unsigned attempt)
 	return sn_dir_unlink(s->cur, leaf); /* reconcile linked it in already */
 }
 
+int sn_claim_uncount(struct sn_spool *s, const char *name, unsigned attempt)
+{
+	char from[SN_ATTEMPT_SIZE], to[SN_ATTEMPT_SIZE];
+	int r = SN_FAIL("claim.4");
+
+	if (r < 0)
+		return r;
+	sn_attempt_format(name, attempt, from);
+	if (attempt > 1)
+		sn_attempt_format(name, attempt - 1, to);
+	r = attempt > 1 ? renameat2(s->cur, from, s->cur, to, RENAME_NOREPLACE)
+			: renameat2(s->cur, from, s->new, name, RENAME_NOREPLACE);
+	if (r == 0)
+		return 0;
+	if (errno != EEXIST || attempt > 1)
+		return -errno;
+	return sn_dir_unlink(s->cur, from); /* reconcile linked it in already */
+}
+
 int sn_claim_again(struct sn_spool *s, const char *name, unsigned attempt)
 {
 	char from[SN_ATTEMPT_SIZE], to[SN_ATTEMPT_SIZE];

@@ -38,8 +38,12 @@ static void lose_job(struct worker *w, const char *how)
 		limit_answer(w, &job->item, ring);
 		return;
 	}
-	if (x->phase != EXO_RUNNING)
-		return; /* stays in cur/: the next start resumes it */
+	if (x->phase != EXO_RUNNING) { /* the next start resumes it */
+		r = w->state == WORKER_KILLED ? sn_claim_uncount(&x->spool, job->item.name, job->item.attempt) : 0;
+		if (r < 0 && r != -ENOENT)
+			sn_warn("name=%s: this attempt counts: %s", job->item.name, strerror(-r));
+		return;
+	}
 	tried = deaths_add(&x->deaths, job->item.name, job->item.attempt, why);
 	if (tried < x->config.participant.max_attempts) {
 		intake_resume(x, &job->item, NULL);

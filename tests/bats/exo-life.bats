@@ -41,7 +41,7 @@ teardown() { exo_teardown; }
 	[ "$(header "$b" attempt)" = 1 ]
 }
 
-@test "TERM: grace is kept, die comes first, the rest is resumed as attempt 2" {
+@test "TERM: grace is kept, die comes first, the rest is resumed and this attempt did not count" {
 	printf '[participant]\ngrace = 2\n' >"$CONF"
 	start_ready
 	n=$(put n=1 do=wait wait=go)
@@ -54,12 +54,45 @@ teardown() { exo_teardown; }
 	[ "$ms" -le 2000 ]
 	journal 'lifecycle stop'
 	journal 'lifecycle die'
-	[ -e "$W/cur/$n,a1" ]
+	[ -e "$W/new/$n" ]
 	[ "$(status restarts)" = 0 ]
 	: >"$S/go"
 	start_ready
 	wait_until 5 has_result "$n"
-	[ "$(header "$n" attempt)" = 2 ]
+	[ "$(header "$n" attempt)" = 1 ]
+}
+
+@test "orderly ends cost no attempt, however many; a kill -9 does, and so does a worker that dies by itself meanwhile" {
+	printf '[participant]\ngrace = 1\n' >"$CONF"
+	start_ready
+	n=$(put n=1 do=wait wait=never)
+	wait_until 10 journal_count '^begin 1 ' 1
+	kill -KILL "$exo" # attempt 1
+	wait "$exo" || true
+	for i in 2 3 4; do
+		start_ready
+		wait_until 20 journal_count '^begin 1 ' "$i"
+		[ -e "$W/cur/$n,a2" ]
+		stop_exo
+		[ "$code" -eq 0 ]
+		[ -e "$W/cur/$n,a1" ]
+		[ ! -e "$W/cur/$n,a2" ]
+	done
+	start_ready
+	wait_until 20 journal_count '^begin 1 ' 5
+	wpid=$(worker_pid)
+	kill -STOP "$exo"
+	kill -TERM "$exo"
+	kill -ABRT "$wpid"
+	kill -CONT "$exo"
+	code=0
+	wait "$exo" || code=$?
+	[ "$code" -eq 0 ]
+	[ -e "$W/cur/$n,a2" ] || [ -e "$W/cur/$n,a3" ] # it counted, whichever signal came first
+	start_ready
+	wait_until 20 journal_count '^begin 1 ' 6
+	[ -e "$W/cur/$n,a3" ]
+	stop_exo
 }
 
 @test "TERM during start and during backoff" {
@@ -84,7 +117,7 @@ teardown() { exo_teardown; }
 	wait "$exo" || code=$?
 	[ "$code" -eq 0 ]
 	[ $((($(date +%s%N) - t) / 1000000)) -lt 2000 ]
-	[ -e "$W/cur/$n,a1" ]
+	[ -e "$W/new/$n" ]
 }
 
 @test "a daemon of a handler does not outlive exo" {

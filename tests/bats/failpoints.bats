@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 
 COUNT=20
 # claim.again has no step of its own in the table: it is the renameat2 of "Start of exo", section 5.
-STEPS='deliver.1 deliver.2 deliver.3 ack.1 ack.2 ack.3 claim.1 claim.2 claim.3 claim.again result.1 result.2 result.3
+STEPS='deliver.1 deliver.2 deliver.3 ack.1 ack.2 ack.3 claim.1 claim.2 claim.3 claim.4 claim.again result.1 result.2 result.3
 	publish.1 publish.2 publish.3 retire.1 retire.2 retire.3 retire.4 retire.5'
 
 common()
@@ -33,6 +33,9 @@ start_point()
 	cp -a "$HOMES/template" "$H"
 	sed -i "s/engine\.file/$ENGINE/" "$H/etc/conf.d/test.conf"
 	sed -i "s/P1\.file/P1.$TAG/" "$H/sv/skynet-P1/config.exo"
+	case $1 in
+	claim.4:*) echo 'grace = 0' >>"$H/sv/skynet-P1/config.exo" ;; # what runs at the stop is cut short
+	esac
 	export SKYNET_FAIL=$1 SKYNET_FAIL_ONCE=$H/hit
 	keep_bridge
 	keep_exo P1
@@ -54,7 +57,7 @@ send_all()
 		for tag in tags:
 		    ch.queue_declare("engine." + tag, durable=True)
 		    ch.queue_declare("P1." + tag, durable=True)
-		    seconds = 0.5 if tag.startswith(("claim.3", "claim.again")) else 0.1  # time for the push
+		    seconds = 0.5 if tag.startswith(("claim.3", "claim.4", "claim.again")) else 0.1  # time for the push
 		    for n in range(1, int(count) + 1):
 		        w = {"fields": {"params": {}, "n": n, "seconds": seconds}, "participant_name": "P1", "re_dispatch_count": 0,
 		             "fei": {"engine_id": "engine", "wfid": f"20261122-{n:04d}", "subid": "0" * 32, "expid": "0_0"}}
@@ -76,11 +79,11 @@ setup_file()
 	points=
 	for step in $STEPS; do # those that need a push last
 		case $step in
-		claim.3 | claim.again) ;;
+		claim.3 | claim.4 | claim.again) ;;
 		*) points="$points $step:kill $step:eio" ;;
 		esac
 	done
-	points="$points claim.3:kill claim.3:eio claim.again:kill claim.again:eio"
+	points="$points claim.3:kill claim.3:eio claim.4:kill claim.4:eio claim.again:kill claim.again:eio"
 	{
 		send_all $points
 		for p in $points; do
@@ -88,7 +91,7 @@ setup_file()
 		done
 	}
 	# What needs a push: giving back unbegun work happens at a stop, resuming after a death.
-	for p in claim.3:kill claim.3:eio; do
+	for p in claim.3:kill claim.3:eio claim.4:kill claim.4:eio; do
 		point $p
 		wait_until 60 has_begun
 		kill -TERM "$(exo_pid P1)"
@@ -193,6 +196,7 @@ check()
 @test "claim.1" { check claim.1; }
 @test "claim.2" { check claim.2; }
 @test "claim.3" { check claim.3; }
+@test "claim.4" { check claim.4; }
 @test "claim.again" { check claim.again; }
 @test "result.1" { check result.1; }
 @test "result.2" { check result.2; }

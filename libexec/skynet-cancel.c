@@ -4,19 +4,23 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "svc/enquiry.h"
+#include "svc/remote.h"
 
-enum { OPT_JSON = SN_OPT_FIRST, OPT_KILL, OPT_WAIT, WAIT_S = 5, KILL_S = 10 };
+enum { OPT_JSON = SN_OPT_FIRST, OPT_KILL, OPT_REMOTE, OPT_WAIT, WAIT_S = 5, KILL_S = 10, REMOTE_MAX_S = 10 };
 
 static const struct sn_option OPTIONS[] = {
 	{'w', "wait", "S",
 	 "how long to wait for the end (default 5, with --kill 5 more than that; 0: do not)"},
 	{OPT_KILL, "kill", "[=S]",
 	 "kill the worker's processes if it has not ended after S seconds (default 10)"},
+	{OPT_REMOTE, "remote", NULL, "all hosts, by the broker; they wait for 10 s at most (default 1)"},
 	{OPT_JSON, "json", NULL, "one JSON object a line, as docs/CONTROL.md has them"},
 	{0},
 };
 static const struct sn_command COMMAND = {
-	"skynet cancel", "[--wait S] [--kill[=S]] [--json] WFID|WORKITEM [NAME]",
+	"skynet cancel",
+	"[--wait S] [--kill[=S]] [--json] WFID|WORKITEM [NAME]\n"
+	"       skynet cancel --remote [--wait S] [--kill[=S]] [--json] WFID [NAME]",
 	"Tells participants that workitems are not wanted any more. Those of the process WFID, or one, at\n"
 	"participant NAME (default: at all of this host): what waits is withdrawn; of what runs, the handler's\n"
 	"cancel() is called. Each event is a line:\n\n"
@@ -29,57 +33,18 @@ static const struct sn_command COMMAND = {
 	"  killed        it did not end in time\n\n"
 	"The end of the wait, or Ctrl-C, takes the request back by no means. The engine gets an answer: what\n"
 	"the handler left, or an error reply.\n\n"
-	"Exit code: 0 all of it ended; 3 its participant does not run; 4 nothing such is open; 75 it was told\n"
-	"and still runs; 77 not permitted.",
+	"With --remote every host that has a workitem of WFID open for a second or longer is told, over the\n"
+	"broker; the credentials for that are root's and skynet's.\n\n"
+	"Exit code: 0 all of it ended; 3 its participant does not run; 4 nothing such is open; 69 no broker; 75\n"
+	"it was told and still runs; 77 not permitted.",
 	OPTIONS};
 
 struct cancel {
 	struct sn_cli cli;
 	struct sn_enquiry e;
 	bool json;
+	int code; /* of other hosts: the worst so far */
 };
-
-static const char *const *details(const char *event, const char **ret_before)
-{
-	static const char *const ANSWER[] = {"answer"}, *const ERROR[] = {"error"},
-				 *const OUTCOME[] = {"outcome"};
-	static const struct {
-		const char *event, *before;
-		const char *const *key;
-	} TABLE[] = {
-		{"acknowledged", ": ", ANSWER},
-		{"failed", ": ", ERROR},
-		{"finished", ": ", OUTCOME},
-		{"killed", ": ", OUTCOME},
-	};
-
-	for (size_t i = 0; i < SN_COUNT(TABLE); i++) {
-		if (strcmp(TABLE[i].event, event) == 0) {
-			*ret_before = TABLE[i].before;
-			return TABLE[i].key;
-		}
-	}
-	return NULL;
-}
-
-static void print_event(const struct sn_control *c, struct sn_span line)
-{
-	static const char *const KEYS[] = {"name", "event"};
-	struct sn_span v[2], detail = {0};
-	const char *before = "", *const * key;
-	char event[32];
-
-	if (sn_json_object(line.data, line.len, KEYS, v, 2) < 0)
-		return; /* was checked */
-	(void)sn_json_text(v[1], event, sizeof event);
-	printf("%s ", c->participant);
-	sn_control_print("", v[0]);
-	sn_control_print(" ", v[1]);
-	key = details(event, &before);
-	if (key != NULL && sn_json_object(line.data, line.len, key, &detail, 1) == 0 && detail.data != NULL)
-		sn_control_print(before, detail);
-	putchar('\n');
-}
 
 static void print_event_json(const struct sn_control *c, struct sn_span line)
 {
@@ -100,7 +65,7 @@ static void show(void *arg, struct sn_control *c, const char *type, struct sn_sp
 	if (k->json)
 		print_event_json(c, line);
 	else
-		print_event(c, line);
+		sn_reply_event(c->participant, line);
 	if (fflush(stdout) != 0)
 		exit(SN_EXIT_FAILED); /* nobody reads on; what is requested is requested */
 }
@@ -182,6 +147,56 @@ static int run(struct cancel *k, char *const *args, int64_t wait_ns, int64_t kil
 	return code;
 }
 
+static void show_part(void *arg, const struct sn_remote_part *part)
+{
+	struct cancel *k = arg;
+	struct sn_span one = {0};
+
+	while (!k->json && sn_json_next(part->lines, &one)) {
+		if (sn_json_is(sn_reply_member(one, "type"), "\"cancel\""))
+			sn_reply_event(part->name, one);
+	}
+	if (part->error.data != NULL && !k->json) {
+		printf("%s", part->name);
+		sn_control_print(": ", part->error);
+		putchar('\n');
+	}
+	if (part->code == SN_EXIT_TRY_AGAIN && !k->json)
+		printf("%s: still running; the request stands\n", part->name);
+	/* Nothing matched: it ended in between. */
+	if (part->code != 0 && part->code != SN_EXIT_UNKNOWN)
+		k->code = part->code > 0			       ? part->code
+			  : sn_json_is(part->error, "\"no exo runs\"") ? SN_EXIT_NOT_RUNNING
+								       : SN_EXIT_FAILED;
+}
+
+static void show_remote(void *arg, struct sn_span answer)
+{
+	struct cancel *k = arg;
+
+	sn_remote_each(answer, show_part, k);
+	if (!k->json)
+		return;
+	sn_control_print_json(answer);
+	putchar('\n');
+}
+
+static int run_remote(struct cancel *k, char *const *args, int64_t wait_ns, int64_t kill_ns)
+{
+	const struct sn_remote_ask ask = {.what = "cancel",
+					  .wfid = args[0],
+					  .participant = args[1],
+					  .timeout_ns = wait_ns + 1000000000,
+					  .kill_s = kill_ns < 0 ? 0
+								: (long)((kill_ns + 999999999) / 1000000000)};
+	int code;
+
+	if (args[1] != NULL && !sn_participant_valid(args[1]))
+		sn_cli_usage(&k->cli, "'%s' is no name of a participant", args[1]);
+	code = sn_remote_ask(&k->cli, &ask, show_remote, k);
+	return code != 0 ? code : k->code;
+}
+
 static int64_t seconds(const struct sn_cli *cli, const char *option, const char *text)
 {
 	int64_t ns;
@@ -195,6 +210,7 @@ int main(int argc, char **argv)
 {
 	struct cancel k = {.cli = {.command = &COMMAND}};
 	int64_t wait_ns = -1, kill_ns = -1;
+	bool remote = false;
 	int opt, code, flushed;
 
 	while ((opt = sn_cli_next(&k.cli, argc, argv)) != -1) {
@@ -202,17 +218,19 @@ int main(int argc, char **argv)
 			wait_ns = seconds(&k.cli, "wait", optarg);
 		else if (opt == OPT_KILL)
 			kill_ns = optarg == NULL ? KILL_S * 1000000000LL : seconds(&k.cli, "kill", optarg);
-		else
-			k.json = true;
+		remote = remote || opt == OPT_REMOTE;
+		k.json = k.json || opt == OPT_JSON;
 	}
 	if (argc - optind < 1 || argc - optind > 2)
 		sn_cli_usage(&k.cli, "a WFID or a WORKITEM is needed, and at most the NAME of a participant");
 	if (kill_ns == 0)
 		sn_cli_usage(&k.cli, "--kill=0: it must have a second at least");
 	if (wait_ns < 0)
-		wait_ns = WAIT_S * 1000000000LL + (kill_ns > 0 ? kill_ns : 0);
+		wait_ns = (remote ? 1 : WAIT_S) * 1000000000LL + (kill_ns > 0 ? kill_ns : 0);
+	if (remote && wait_ns > REMOTE_MAX_S * 1000000000LL)
+		wait_ns = REMOTE_MAX_S * 1000000000LL; /* a bridge waits no longer */
 	sn_cli_home(&k.cli);
-	code = run(&k, argv + optind, wait_ns, kill_ns);
+	code = (remote ? run_remote : run)(&k, argv + optind, wait_ns, kill_ns);
 	sn_home_release(&k.cli.home);
 	flushed = sn_command_flush(&COMMAND);
 	return code != 0 ? code : flushed;

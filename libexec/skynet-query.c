@@ -4,186 +4,51 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "svc/enquiry.h"
-#include "svc/pretty.h"
+#include "svc/remote.h"
 #include "svc/service.h"
 
-enum { OPT_JSON = SN_OPT_FIRST, LINES_MAX = 1024 };
+enum { OPT_JSON = SN_OPT_FIRST, OPT_REMOTE };
+enum { LOCAL_NS = 100000000, REMOTE_NS = 2000000000 }; /* how long to wait for an answer */
 
 static const struct sn_option OPTIONS[] = {
 	{OPT_JSON, "json", NULL, "as a JSON array, an object for each participant"},
 	{'t', "timeout", "S", "how long handlers may take to answer (default 0.1; 0: do not ask them)"},
+	{OPT_REMOTE, "remote", NULL, "ask all hosts, by the broker, for --timeout in all (default 2)"},
+	{'p', "participant", "P", "with --remote: only those who have it open for participant P"},
 	{0},
 };
 static const struct sn_command COMMAND = {
-	"skynet query", "[--json] [--timeout S] NAME|WFID|WORKITEM",
+	"skynet query",
+	"[--json] [--timeout S] NAME|WFID|WORKITEM\n"
+	"       skynet query --remote [--json] [--timeout S] [--participant P] WFID",
 	"Asks running participants what they are doing. Of participant NAME all workers are shown; of the\n"
 	"process WFID, or of one WORKITEM, whatever is done to it on this host. What exo knows is there at once\n"
 	"and always: since when, which attempt, the last line of its log; below it what the handler's own\n"
 	"status() says, or why it says nothing.\n\n"
-	"Exit code: 0; 3 NAME does not run; 4 no such participant, or not open here; 75 it does not answer;\n"
-	"77 not permitted.",
+	"With --remote every host that has a workitem of WFID open for a second or longer is asked over the\n"
+	"broker; the credentials for that are root's and skynet's.\n\n"
+	"Exit code: 0; 3 NAME does not run; 4 no such participant, or not open here; 69 no broker; 75 it\n"
+	"does not answer; 77 not permitted.",
 	OPTIONS};
-
-struct reply { /* of one participant; the lines are ours */
-	char *status;
-	char **answers;
-	size_t count;
-};
 
 struct query {
 	struct sn_cli cli;
 	struct sn_enquiry e;
-	struct reply *replies;
+	struct sn_reply *replies;
 	bool json;
 	unsigned shown;
 };
 
-/* The members of workers[] and of its `workitem`. */
-enum { W_ID, W_PID, W_STATE, W_SINCE, W_WORKITEM, W_LINE, WORKER_KEYS };
-static const char *const WORKER[] = {"id", "pid", "state", "since", "workitem", "last_line"};
-enum { I_NAME, I_WFID, I_EXPID, I_ATTEMPT, I_SINCE, I_CANCELLED, ITEM_KEYS };
-static const char *const ITEM[] = {"name", "wfid", "expid", "attempt", "since", "cancelled"};
-enum { A_NAME, A_ANSWER, A_ERROR, A_ABSENT, ANSWER_KEYS };
-static const char *const ANSWER[] = {"name", "answer", "error", "absent"};
-
 static void keep_line(void *arg, struct sn_control *c, const char *type, struct sn_span line)
 {
 	struct query *q = arg;
-	struct reply *rep = &q->replies[sn_enquiry_named(&q->e, c->participant) - q->e.asked];
 
-	if (strcmp(type, "status") == 0 && rep->status == NULL) {
-		rep->status = sn_strndup(line.data, line.len);
-	} else if (strcmp(type, "answer") == 0 && rep->count < LINES_MAX) {
-		rep->answers = sn_realloc(rep->answers, (rep->count + 1) * sizeof *rep->answers);
-		rep->answers[rep->count++] = sn_strndup(line.data, line.len);
-	}
-}
-
-/* Members of a kept line, or of an object in one; none where there is none. */
-static void members(struct sn_span object, const char *const *keys, struct sn_span *ret, size_t count)
-{
-	if (object.data == NULL || sn_json_object(object.data, object.len, keys, ret, count) < 0)
-		memset(ret, 0, count * sizeof *ret);
+	sn_reply_keep(&q->replies[sn_enquiry_named(&q->e, c->participant) - q->e.asked], type, line);
 }
 
 static struct sn_span whole(const char *line)
 {
-	return (struct sn_span){.data = line, .len = line == NULL ? 0 : strlen(line)};
-}
-
-static struct sn_span member(struct sn_span object, const char *key)
-{
-	struct sn_span v;
-
-	members(object, &key, &v, 1);
-	return v;
-}
-
-/* "for 12s (since 2026-11-22T10:54:43.865116Z)" */
-static void print_since(struct sn_span since)
-{
-	char text[SN_TIME_TEXT_SIZE], age[16];
-	int64_t us;
-
-	(void)sn_json_text(since, text, sizeof text);
-	if (sn_time_parse(text, &us) < 0)
-		return;
-	sn_cli_age(us, age);
-	printf(" for %s (since %s)", age, text);
-}
-
-/* An answer of the handler's, indented below its title. */
-static void print_answer(struct sn_span answer)
-{
-	struct sn_buf out = SN_BUF(1 << 24);
-	char *rest, *line;
-
-	if (sn_pretty(answer.data, answer.len, &out) == 0) {
-		rest = out.data;
-		for (bool first = true; (line = strsep(&rest, "\n")) != NULL && *line != '\0'; first = false)
-			printf("%s%s\n", first ? "" : "            ", line);
-	}
-	sn_buf_release(&out);
-}
-
-static void print_status(const struct reply *rep, struct sn_span name)
-{
-	struct sn_span v[ANSWER_KEYS] = {0};
-	size_t i = 0;
-
-	for (; i < rep->count; i++) {
-		members(whole(rep->answers[i]), ANSWER, v, ANSWER_KEYS);
-		if (v[A_NAME].data != NULL && v[A_NAME].len == name.len &&
-		    memcmp(v[A_NAME].data, name.data, name.len) == 0)
-			break;
-	}
-	fputs("  status    ", stdout);
-	if (i == rep->count) {
-		puts("the handler was not asked");
-	} else if (v[A_ANSWER].data != NULL) {
-		print_answer(v[A_ANSWER]);
-	} else {
-		sn_control_print(v[A_ERROR].data != NULL ? "its status() failed: " : "none: ",
-				 v[A_ERROR].data != NULL ? v[A_ERROR] : v[A_ABSENT]);
-		putchar('\n');
-	}
-}
-
-/* A worker that runs a workitem: one block. */
-static void print_worker(struct query *q, const struct sn_asked *a, const struct reply *rep,
-			 const struct sn_span *w)
-{
-	struct sn_span v[ITEM_KEYS];
-
-	members(w[W_WORKITEM], ITEM, v, ITEM_KEYS);
-	printf("%s ", a->name);
-	sn_control_print("", v[I_NAME]);
-	sn_control_print("\n  process   ", v[I_WFID]);
-	sn_control_print(" ", v[I_EXPID]);
-	fputs(sn_json_is(v[I_CANCELLED], "true") ? "\n  cancelled, running" : "\n  running  ", stdout);
-	print_since(v[I_SINCE]);
-	sn_control_print(", attempt ", v[I_ATTEMPT]);
-	sn_control_print(", worker pid ", w[W_PID]);
-	sn_control_print("\n  log       ", w[W_LINE]);
-	putchar('\n');
-	print_status(rep, v[I_NAME]);
-	q->shown++;
-}
-
-static void print_idle(const struct sn_span *w)
-{
-	sn_control_print("  worker ", w[W_ID]);
-	sn_control_print(", pid ", w[W_PID]);
-	sn_control_print(": ", w[W_STATE]);
-	print_since(w[W_SINCE]);
-	putchar('\n');
-}
-
-static void print_workers(struct query *q, const struct sn_asked *a, const struct reply *rep, bool idle)
-{
-	struct sn_span workers = member(whole(rep->status), "workers"), one = {0}, v[WORKER_KEYS];
-
-	while (sn_json_next(workers, &one)) {
-		members(one, WORKER, v, WORKER_KEYS);
-		if (v[W_WORKITEM].data != NULL && v[W_WORKITEM].data[0] == '{' && !idle)
-			print_worker(q, a, rep, v);
-		else if ((v[W_WORKITEM].data == NULL || v[W_WORKITEM].data[0] != '{') && idle)
-			print_idle(v);
-	}
-}
-
-/* Does a worker run it? Then its block was printed. */
-static bool is_run(const struct reply *rep, const char *name)
-{
-	struct sn_span workers = member(whole(rep->status), "workers"), one = {0};
-	char text[SN_NAME_SIZE + 1];
-
-	while (sn_json_next(workers, &one)) {
-		(void)sn_json_text(member(member(one, "workitem"), "name"), text, sizeof text);
-		if (strcmp(text, name) == 0)
-			return true;
-	}
-	return false;
+	return (struct sn_span){.data = line, .len = strlen(line)};
 }
 
 static const char *where(const struct sn_item *it, bool running)
@@ -210,7 +75,7 @@ static void print_items(struct query *q)
 		const struct sn_asked *a = sn_enquiry_named(&q->e, it->shelf->participant);
 		char age[16];
 
-		if (it->state >= SN_ITEM_FAILED || is_run(&q->replies[a - q->e.asked], it->name))
+		if (it->state >= SN_ITEM_FAILED || sn_reply_runs(&q->replies[a - q->e.asked], it->name))
 			continue;
 		sn_cli_age(sn_name_time_us(it->name), age);
 		printf("%s %s\n  %s; came %s ago\n", it->shelf->participant, it->name, where(it, a->running),
@@ -219,31 +84,15 @@ static void print_items(struct query *q)
 	}
 }
 
-/* The line above the workers of a participant that was asked for by its name. */
-static void print_participant(const struct sn_asked *a, const struct reply *rep)
-{
-	static const char *const KEYS[] = {"state", "pid", "since", "waiting"};
-	struct sn_span v[4];
-
-	members(whole(rep->status), KEYS, v, 4);
-	printf("%s: ", a->name);
-	sn_control_print("", v[0]);
-	print_since(v[2]);
-	sn_control_print(", pid ", v[1]);
-	sn_control_print("; ", member(v[3], "new"));
-	sn_control_print(" waiting, ", member(v[3], "ahead"));
-	puts(" claimed ahead");
-}
-
 static void print_json_participant(const struct query *q, size_t i, bool first)
 {
 	const struct sn_asked *a = &q->e.asked[i];
-	const struct reply *rep = &q->replies[i];
+	const struct sn_reply *rep = &q->replies[i];
 	const char *comma = "";
 
 	sn_command_json_row(first, a->name);
 	fputs(",\"status\":", stdout);
-	sn_control_print_json(rep->status == NULL ? whole("null") : whole(rep->status));
+	sn_control_print_json(whole(rep->status == NULL ? "null" : rep->status));
 	fputs(",\"answers\":[", stdout);
 	for (size_t n = 0; n < rep->count; n++) {
 		fputs(n > 0 ? "," : "", stdout);
@@ -273,7 +122,7 @@ static void print_all(struct query *q)
 		putchar('[');
 	for (size_t i = 0; i < q->e.count; i++) {
 		const struct sn_asked *a = &q->e.asked[i];
-		const struct reply *rep = &q->replies[i];
+		const struct sn_reply *rep = &q->replies[i];
 
 		if (q->e.key != NULL && !a->matched && sn_enquiry_open_items(&q->e, a->name) == 0)
 			continue;
@@ -283,10 +132,10 @@ static void print_all(struct query *q)
 			continue;
 		}
 		if (q->e.key == NULL && rep->status != NULL) {
-			print_participant(a, rep);
-			print_workers(q, a, rep, true);
+			sn_reply_head(rep, a->name);
+			(void)sn_reply_workers(rep, a->name, true);
 		}
-		print_workers(q, a, rep, false);
+		q->shown += sn_reply_workers(rep, a->name, false);
 	}
 	if (q->json)
 		puts("]");
@@ -330,14 +179,74 @@ static int run(struct query *q, const char *text, int64_t timeout_ns)
 	return complain(q);
 }
 
+/* Workitems that the bridge over there knows of and no worker runs. */
+static void print_remote_items(struct query *q, const struct sn_reply *rep, const struct sn_remote_part *part)
+{
+	static const char *const KEYS[] = {"name", "state", "since"};
+	struct sn_span one = {0}, v[3];
+	char name[SN_NAME_SIZE + 1];
+
+	while (sn_json_next(part->workitems, &one)) {
+		if (sn_json_object(one.data, one.len, KEYS, v, 3) < 0)
+			continue;
+		(void)sn_json_text(v[0], name, sizeof name);
+		if (sn_reply_runs(rep, name))
+			continue;
+		printf("%s", part->name);
+		sn_control_print(" ", v[0]);
+		sn_control_print("\n  ", v[1]);
+		sn_control_print(" since ", v[2]);
+		putchar('\n');
+		q->shown++;
+	}
+}
+
+static void print_part(void *arg, const struct sn_remote_part *part)
+{
+	struct query *q = arg;
+	struct sn_reply rep = {0};
+	struct sn_span one = {0};
+	char type[32];
+
+	while (sn_json_next(part->lines, &one)) {
+		(void)sn_json_text(sn_reply_member(one, "type"), type, sizeof type);
+		sn_reply_keep(&rep, type, one);
+	}
+	q->shown += sn_reply_workers(&rep, part->name, false);
+	print_remote_items(q, &rep, part);
+	if (part->error.data != NULL) {
+		printf("%s", part->name);
+		sn_control_print(": ", part->error);
+		putchar('\n');
+	}
+	sn_reply_release(&rep);
+}
+
+static void print_remote(void *arg, struct sn_span answer)
+{
+	struct query *q = arg;
+
+	if (!q->json) {
+		sn_remote_each(answer, print_part, q);
+		return;
+	}
+	fputs(q->shown++ == 0 ? "[" : ",\n ", stdout);
+	sn_control_print_json(answer);
+}
+
+static int run_remote(struct query *q, const struct sn_remote_ask *ask)
+{
+	int code = sn_remote_ask(&q->cli, ask, print_remote, q);
+
+	if (q->json)
+		puts(q->shown == 0 ? "[]" : "]");
+	return code;
+}
+
 static void release(struct query *q)
 {
-	for (size_t i = 0; i < q->e.count; i++) {
-		for (size_t n = 0; n < q->replies[i].count; n++)
-			free(q->replies[i].answers[n]);
-		free(q->replies[i].answers);
-		free(q->replies[i].status);
-	}
+	for (size_t i = 0; i < q->e.count; i++)
+		sn_reply_release(&q->replies[i]);
 	free(q->replies);
 	sn_enquiry_release(&q->e);
 }
@@ -345,18 +254,27 @@ static void release(struct query *q)
 int main(int argc, char **argv)
 {
 	struct query q = {.cli = {.command = &COMMAND}};
-	int64_t timeout_ns = 100000000;
+	struct sn_remote_ask ask = {.what = "status"};
+	int64_t timeout_ns = -1;
+	bool remote = false;
 	int opt, code, flushed;
 
 	while ((opt = sn_cli_next(&q.cli, argc, argv)) != -1) {
 		q.json = q.json || opt == OPT_JSON;
+		remote = remote || opt == OPT_REMOTE;
+		if (opt == 'p')
+			ask.participant = optarg;
 		if (opt == 't' && (sn_command_duration(optarg, &timeout_ns) < 0 || timeout_ns > 60000000000))
 			sn_cli_usage(&q.cli, "--timeout %s: no number of seconds up to 60", optarg);
 	}
 	if (argc - optind != 1)
 		sn_cli_usage(&q.cli, "the NAME of a participant or a WFID is needed");
+	if (ask.participant != NULL && (!remote || !sn_participant_valid(ask.participant)))
+		sn_cli_usage(&q.cli, "--participant P goes with --remote, and P is a name");
 	sn_cli_home(&q.cli);
-	code = run(&q, argv[optind], timeout_ns);
+	ask.wfid = argv[optind];
+	ask.timeout_ns = timeout_ns < 0 ? REMOTE_NS : timeout_ns;
+	code = remote ? run_remote(&q, &ask) : run(&q, argv[optind], timeout_ns < 0 ? LOCAL_NS : timeout_ns);
 	release(&q);
 	sn_home_release(&q.cli.home);
 	flushed = sn_command_flush(&COMMAND);

@@ -156,3 +156,13 @@ void sn_cli_age(int64_t since_us, char ret_text[16])
 		i++;
 	(void)snprintf(ret_text, 16, "%d%c", (int)(s / UNITS[i].seconds), UNITS[i].unit); /* fits */
 }
+
+char *sn_cli_sibling(const char *name)
+{
+	char self[4096];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+	self[n < 0 ? 0 : n] = '\0';
+	return sn_asprintf("%.*s/%s", (int)(strrchr(self, '/') == NULL ? 0 : strrchr(self, '/') - self), self,
+			   name);
+}

@@ -46,6 +46,8 @@ bool sn_cli_runs(const struct sn_cli *cli, const char *name) SN_CHECK;
 int sn_cli_read(const char *file, struct sn_buf *b) SN_CHECK;
 /* All of it to stdout, exactly; or dies. */
 void sn_cli_write(const struct sn_cli *cli, const void *data, size_t len);
+/* The path of a program that is beside this one. The caller's. */
+char *sn_cli_sibling(const char *name) SN_CHECK;
 /* "5s", "12m", "3h", "40d". */
 void sn_cli_age(int64_t since_us, char ret_text[16]);
 

@@ -156,20 +156,9 @@ int sn_launch_set(struct sn_buf *item, const char *part, const char *assignment)
 	return 0;
 }
 
-/* amqp-call is beside us. */
-static char *sibling(const char *name)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-
-	self[n < 0 ? 0 : n] = '\0';
-	return sn_asprintf("%.*s/%s", (int)(strrchr(self, '/') == NULL ? 0 : strrchr(self, '/') - self), self,
-			   name);
-}
-
 static void become_amqp_call(const struct sn_cli *cli, int in)
 {
-	SN_AUTOFREE char *path = sibling("amqp-call");
+	SN_AUTOFREE char *path = sn_cli_sibling("amqp-call");
 
 	if (dup2(in, STDIN_FILENO) == STDIN_FILENO)
 		execl(path, "amqp-call", "--home", cli->home.root, "--as", cli->command->name, "publish",

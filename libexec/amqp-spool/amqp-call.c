@@ -8,18 +8,24 @@
 #include "base/mem.h"
 #include "sys/fd.h"
 
-enum { OPT_AS = SN_OPT_FIRST, HOSTS_MAX = 64, GIVE_UP_S = 60 };
+enum { OPT_AS = SN_OPT_FIRST, OPT_WAIT, OPT_KILL, HOSTS_MAX = 64, GIVE_UP_S = 60 };
 
 static const struct sn_option OPTIONS[] = {
 	{OPT_AS, "as", "NAME", "the command that messages are in the name of"},
+	{'t', "timeout", "S", "air: gather answers for S seconds (default 2)"},
+	{OPT_WAIT, "wait", "MS", "air: how long exo waits for handlers (default 1000)"},
+	{OPT_KILL, "kill", "S", "air, cancel: kill what has not ended S seconds later"},
 	{0},
 };
 static const struct sn_command COMMAND = {
-	"amqp-call", "[--as NAME] publish",
-	"Talks to the broker for skynet launch, register and unregister.\n\n"
+	"amqp-call",
+	"[--as NAME] publish\n"
+	"       amqp-call [--as NAME] [--timeout S] [--wait MS] [--kill S] air SERVICE status|cancel",
+	"Talks to the broker for commands.\n\n"
+	"air asks all hosts on which SERVICE, a WFID or PARTICIPANT.WFID, is open; each answer is a line of JSON.\n"
 	"publish hands standard input, a JSON object, to the engine's queue: persistent, mandatory, confirmed.\n\n"
-	"Exit code: 0 the broker has it; 65 it is no object; 69 no broker, or not reached; 75 the queue does not\n"
-	"exist; 77 the credentials cannot be read; 124 no confirm came.",
+	"Exit code: 0 the broker has it, a host answered; 4 no host has it open; 65 it is no object; 69 no broker, or not reached; 75 the\n"
+	"queue does not exist, nobody answered; 77 the credentials cannot be read; 124 no confirm came.",
 	OPTIONS};
 
 /* librabbitmq waits without a limit while the broker stops reading (a memory alarm there). */
@@ -79,7 +85,7 @@ static void connect_any(struct call *c)
 	(void)snprintf(c->where, sizeof c->where, "%s", t.where); /* as large */
 }
 
-static void must(const struct call *c, const char *what)
+void call_must(const struct call *c, const char *what)
 {
 	amqp_rpc_reply_t r = amqp_get_rpc_reply(c->conn);
 	char why[LINK_WHY_SIZE] = "";
@@ -100,10 +106,10 @@ void call_open(struct call *c)
 	if (sigaction(SIGALRM, &alarmed, NULL) == 0)
 		(void)alarm(GIVE_UP_S); /* no former one */
 	connect_any(c);
-	(void)amqp_channel_open(c->conn, CALL_CHANNEL); /* must() has the answer */
-	must(c, "cannot open a channel");
+	(void)amqp_channel_open(c->conn, CALL_CHANNEL); /* call_must() has the answer */
+	call_must(c, "cannot open a channel");
 	(void)amqp_confirm_select(c->conn, CALL_CHANNEL);
-	must(c, "no publisher confirms");
+	call_must(c, "no publisher confirms");
 }
 
 void call_close(struct call *c)
@@ -223,20 +229,50 @@ static int publish(struct call *c)
 	return r;
 }
 
+static long number(const struct sn_cli *cli, const char *text)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || n < 0 || n > 3600000)
+		sn_cli_usage(cli, "%s: no number", text);
+	return n;
+}
+
+static void set_option(struct call *c, struct sn_command *command, struct call_air *a, int opt)
+{
+	if (opt == OPT_AS)
+		command->name = optarg;
+	else if (opt == OPT_WAIT)
+		a->wait_ms = number(&c->cli, optarg);
+	else if (opt == OPT_KILL)
+		a->kill_s = number(&c->cli, optarg);
+	else if (sn_command_duration(optarg, &a->timeout_ns) < 0)
+		sn_cli_usage(&c->cli, "--timeout %s: no number of seconds", optarg);
+}
+
 int main(int argc, char **argv)
 {
 	struct sn_command command = COMMAND;
 	struct call c = {.cli = {.command = &command}};
-	int code;
+	struct call_air air = {.timeout_ns = 2000000000, .wait_ms = 1000};
+	int opt, code;
 
-	while (sn_cli_next(&c.cli, argc, argv) != -1)
-		command.name = optarg;
-	if (argc - optind != 1 || strcmp(argv[optind], "publish") != 0)
-		sn_cli_usage(&c.cli, "publish");
+	while ((opt = sn_cli_next(&c.cli, argc, argv)) != -1)
+		set_option(&c, &command, &air, opt);
+	argv += optind;
+	if (argc - optind == 3 && strcmp(argv[0], "air") == 0) {
+		air.service = argv[1];
+		air.what = argv[2];
+	}
+	if (air.what == NULL ? argc - optind != 1 || strcmp(argv[0], "publish") != 0
+			     : strcmp(air.what, "status") != 0 && strcmp(air.what, "cancel") != 0)
+		sn_cli_usage(&c.cli, "publish, or air SERVICE status|cancel");
 	sn_cli_home(&c.cli);
 	call_open(&c);
-	code = publish(&c);
+	(void)alarm(GIVE_UP_S + (unsigned)(air.timeout_ns / 1000000000)); /* the former one is ours */
+	code = air.what == NULL ? publish(&c) : call_air(&c, &air);
 	call_close(&c);
 	sn_home_release(&c.cli.home);
-	return code;
+	return code != 0 ? code : sn_command_flush(&command);
 }

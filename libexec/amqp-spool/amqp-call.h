@@ -27,6 +27,8 @@ enum call_heard {
 /* Reads the configuration, connects, opens the channel in confirm mode; or dies with the exit code that fits. */
 void call_open(struct call *c);
 void call_close(struct call *c);
+/* After a synchronous call of librabbitmq on c->conn: it was well, or dies with `what` and the reason. */
+void call_must(const struct call *c, const char *what);
 /* Publishes persistent and mandatory on CALL_CHANNEL; or dies. `reply_to`, `message_id`: NULL none. */
 struct call_message {
 	const char *exchange, *routing_key, *reply_to, *message_id;
@@ -37,11 +39,11 @@ void call_publish(struct call *c, const struct call_message *m);
  * there is no consumer. */
 enum call_heard call_hear(struct call *c, int64_t until_ns, struct sn_buf *delivery) SN_CHECK;
 
-/* amqp-call-air.c: asks the service. The exit code. */
+/* amqp-call-air.c: asks the service; each answer is a line of JSON on stdout. The exit code. */
 struct call_air {
-	const char *service, *what;
+	const char *service, *what; /* WFID or PARTICIPANT.WFID; status or cancel */
 	int64_t timeout_ns;
-	bool json;
+	long wait_ms, kill_s; /* kill_s 0: no */
 };
 int call_air(struct call *c, const struct call_air *a) SN_CHECK;
 

@@ -65,7 +65,7 @@ _skynet_offer_files()
 _skynet_takes_value()
 {
 	case $1 in
-	--home | --password-file | --check-file | -u | --user | --for | -s | --state | -p | --participant | -t | --timeout | -w | --field | --variable | -n | \
+	--home | --password-file | --check-file | -u | --user | --for | -s | --state | -p | --participant | -t | --timeout | -w | --as | --field | --variable | -n | \
 		--lines | --since | --grep | --wfid | --amqp | --vhost | -q | --queue | -r | --regexp | --name | -i | --instances) ;;
 	*) return 1 ;;
 	esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# skynet launch, register, unregister: what the engine gets, and what is refused; against a real broker.
+# skynet launch, register, unregister: what the engine gets, and what is refused; query and cancel --remote. With a real broker.
 # shellcheck disable=SC1091,SC2016,SC2030,SC2031,SC2034,SC2086,SC2154 # what bats and home.sh set, words, and subshells
 bats_require_minimum_version 1.5.0
 
@@ -31,6 +31,7 @@ setup()
 
 teardown()
 {
+	kill_pids
 	[ -z "${OPEN:-}" ] || rm -rf "$OPEN"
 	[ -z "${BLOCKED:-}" ] || broker_block "$BROKER" off
 	home_cleanup
@@ -302,4 +303,100 @@ c true' ]
 	run -0 skynet uninstall a
 	has 'skynet unregister a'
 	run -0 skynet unregister a # the record is enough
+}
+
+# --- other hosts ---
+
+# hosts SERVICE ANSWER…: a host each; an ANSWER is what it returns, '' nothing.
+hosts()
+{
+	local service=$1 files=() n=0
+	shift
+	rm -f "$T/requests"
+	for answer; do
+		n=$((n + 1))
+		printf '%s' "${answer:+{\"msgID\":\"@ID@\",\"return\":$answer\}}" >"$T/answer.$n"
+		files+=("$T/answer.$n")
+	done
+	"$BROKER_PYTHON" "$BROKER_LIB/fake_air.py" "$T/requests" "$service" "${files[@]}" 3>&- &
+	pids="$pids $!"
+	wait_until 20 test -e "$T/requests"
+}
+
+NAME=20261122T105443.865116-0000-9f86d081884c7d65-wf-1
+WORKER='{"id":"0-1","pid":47,"state":"busy","workitem":{"name":"'$NAME'","wfid":"wf-1","expid":"0_1","attempt":2,"since":"2026-11-22T10:54:43.865116Z"},"last_line":"at 7"}'
+STATUS='{"type":"status","state":"ready","workers":['$WORKER']},{"type":"answer","name":"'$NAME'","answer":{"step":7}}'
+
+@test "query --remote: the answers of all hosts, as a local query shows them" {
+	hosts wf-1 \
+		'{"host":"one","participants":{"P1":{"workitems":[{"name":"'$NAME'","state":"running"}],"lines":['"$STATUS"'],"code":0}}}' \
+		'{"host":"two","participants":{"P2":{"workitems":[{"name":"x","state":"waiting","since":"2026"}],"lines":[],"error":"no exo runs"}}}'
+	run -0 skynet query --remote wf-1
+	has "one P1 $NAME"
+	has 'attempt 2, worker pid 47'
+	has '"step": 7'
+	has 'two P2 x'
+	has '  waiting since 2026'
+	has 'two P2: no exo runs'
+	[ "$(grep -c "$NAME" <<<"$output")" -eq 1 ]
+	run -0 skynet query --remote --json --timeout 3 wf-1
+	[ "$(jq -r '.[].host' <<<"$output" | sort | tr '\n' ' ')" = 'one two ' ]
+	[ "$(jq -r '"\(.args) \(.kwargs.wait) \(.delivery_mode)"' "$T/requests")" = '["status"] 1000 2
+["status"] 2000 2' ]
+	jq -e '.msgID | test("^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")' "$T/requests"
+	jq -e --argjson now "$(date +%s)" '.deadline > $now - 60 and .deadline < $now + 60' "$T/requests"
+	[ "$(jq -r .msgID "$T/requests" | sort -u | wc -l)" -eq 2 ]
+}
+
+@test "query --remote: no host has it open (4), none answers (75), no such WFID (64), no broker (69)" {
+	SECONDS=0
+	run -4 skynet query --remote --timeout 30 wf-1
+	has 'no host has it open'
+	[ "$SECONDS" -lt 20 ] # not after the timeout
+	run -4 skynet query --remote --json wf-1
+	has '[]'
+	hosts P1.wf-1 ''
+	run -4 skynet query --remote wf-1
+	run -75 skynet query --remote --timeout 0.5 --participant P1 wf-1
+	has 'none answered'
+	for bad in '' 'a b' 'a/b' .a "$(printf 'a%.0s' {1..129})"; do
+		run -64 skynet query --remote -- "$bad"
+	done
+	run -64 skynet query --participant P1 wf-1
+	run -64 skynet query --remote --participant 'a b' wf-1
+	home_set '[boss]' 'amqp_host = none'
+	run -69 skynet query --remote wf-1
+}
+
+@test "answers that are none, or hostile, are passed over or escaped" {
+	hosts wf-1 '7' '"x"' '{"host":5,"participants":[1]}' '{"host":"a\u001b[2J","participants":{"P\u001b1":{"lines":[{"type":"status","workers":[{"workitem":{"name":"\u001b[1m"}}]},7],"code":"x","workitems":[3,{}]},"P2":9}}'
+	printf 'nonsense' >"$T/answer.1"
+	printf '{"msgID":"urn:uuid:other","return":{"host":"liar","participants":{}}}' >"$T/answer.2"
+	run -0 skynet query --remote wf-1
+	[[ $output != *liar* ]]
+	[[ $output != *$'\e'* ]]
+	has 'a\x1b[2J P\x1b1'
+	run -0 skynet query --remote --json wf-1
+	jq -e . <<<"$output"
+	[[ $output != *$'\e'* ]]
+}
+
+@test "cancel --remote: events of all hosts; 0 ended, 75 still running, 3 no exo" {
+	event() { printf '{"type":"cancel","name":"%s","wfid":"wf-1","event":"%s"}' "$NAME" "$1"; }
+	hosts wf-1 '{"host":"one","participants":{"P1":{"lines":['"$(event requested),$(event finished)"'],"code":0}}}' \
+		'{"host":"two","participants":{"P1":{"lines":['"$(event withdrawn)"'],"code":0}}}'
+	run -0 skynet cancel --remote wf-1
+	has "one P1 $NAME requested"
+	has "one P1 $NAME finished"
+	has "two P1 $NAME withdrawn"
+	[ "$(jq -c '[.args, .kwargs.wait, .kwargs.kill]' "$T/requests")" = '[["cancel"],1000,null]' ]
+	run -0 skynet cancel --remote --wait 0.5 --kill=7 --json wf-1
+	[ "$(jq -r .host <<<"$output" | sort | tr '\n' ' ')" = 'one two ' ]
+	[ "$(tail -n 1 "$T/requests" | jq -c '[.kwargs.wait, .kwargs.kill]')" = '[500,7]' ]
+	printf '{"msgID":"@ID@","return":{"host":"one","participants":{"P1":{"lines":[%s],"code":75}}}}' "$(event requested)" >"$T/answer.1"
+	run -75 skynet cancel --remote wf-1
+	has 'one P1: still running'
+	printf '{"msgID":"@ID@","return":{"host":"one","participants":{"P1":{"lines":[],"error":"no exo runs"}}}}' >"$T/answer.1"
+	run -3 skynet cancel --remote wf-1
+	run -4 skynet cancel --remote wf-1 P1
 }

@@ -45,7 +45,7 @@ static void report_value(struct reading *rd, unsigned line, const struct sn_conf
 		break;
 	case SECONDS:
 		text = sn_asprintf("%s: '%.40s' is no number of seconds up to %llu%s", k->name, value,
-				   (unsigned long long)k->max, k->min > 0 ? ", nor no" : "");
+				   (unsigned long long)k->max, k->min > 0 ? " or no" : "");
 		break;
 	case BOOL:
 		text = sn_asprintf("%s: '%.40s' is neither yes nor no", k->name, value);

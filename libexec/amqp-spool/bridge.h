@@ -7,6 +7,7 @@
  *	disk.c       a thread for syncs and history rows
  *	cancel.c     main thread: cancel items; pursue.c and canceller.c see them through; control.c talks to exo
  *	recover.c    start and reconcile
+ *	air.c        enquiries from afar, in a thread of its own when there is something to ask after
  *
  * Only the main thread touches spools (but for syncs), participants and items. */
 #ifndef BRIDGE_H
@@ -50,6 +51,7 @@ struct item {			   /* an unfinished workitem: open/NAME */
 	char *ids; /* "wfid\0expid", owned, with fei */
 	bool forget;
 	bool rewritten; /* result is our own error reply, not what lies in result/new */
+	bool announced; /* to AIR */
 	bool cancelled; /* marked: nothing is sent for it any more (docs/SPOOL.md, section 10) */
 	bool aside;	/* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
 	bool synced, unsynced_listed;
@@ -114,6 +116,7 @@ struct participant {
 	bool rescan;		     /* result/new is to be looked at again */
 	bool stale;		     /* mark and sweep at reload */
 	char *error;		     /* shown in status; NULL none */
+	struct item *air_next;	     /* the first that AIR does not know */
 	struct canceller *canceller; /* NULL: there was no cancel item yet */
 };
 TAILQ_HEAD(participant_list, participant);
@@ -132,6 +135,7 @@ struct bridge {
 	struct consumer *consumer; /* NULL: brokerless */
 	struct publisher *publisher;
 	struct disk *disk;
+	struct air *air;     /* NULL: brokerless, or no settings */
 	uint64_t sync_batch; /* the last one asked for */
 	bool syncing;
 	bool full; /* no room: nothing is consumed */
@@ -152,6 +156,9 @@ struct bridge {
 
 /* main.c */
 void bridge_stop(struct bridge *b, int exit_code);
+
+/* reload.c: on SIGHUP */
+void bridge_reload(struct ev_loop *loop, ev_signal *w, int events);
 
 /* participants.c */
 struct participant *participant_find(struct bridge *b, const char *name);

@@ -260,6 +260,14 @@ void consumer_reconnect(struct consumer *c, const char *why)
 	start_connecting(c);
 }
 
+void consumer_hurry(struct consumer *c)
+{
+	c->attempts = 0;
+	ev_timer_stop(c->b->loop, &c->retry);
+	start_connecting(
+		c); /* nothing if it is connected, or about to be: then the next back-off is a short one */
+}
+
 void consumer_quiesce(struct consumer *c)
 {
 	struct participant *p;

@@ -8,6 +8,8 @@ struct consumer *consumer_new(struct bridge *b);
 void consumer_free(struct consumer *c);
 /* (Re)starts everything: another broker, or the first time. */
 void consumer_reconnect(struct consumer *c, const char *why);
+/* Not connected: tries at once, whatever the back-off. */
+void consumer_hurry(struct consumer *c);
 /* Brings a participant's channel to what it should be: consuming, paused (held, full), closed (going). */
 void consumer_update(struct consumer *c, struct participant *p);
 /* Its channel is closed and forgotten, also while a connection lives; tags go back to the broker. */

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "air.h"
 #include "bridge.h"
 #include "data/workitem.h"
 #include "sys/dir.h"
@@ -21,6 +22,7 @@ struct item *item_add(struct participant *p, const char *name)
 	it->received_ns = sn_clock_mono_ns();
 	it->result.text = SN_BUF(p->config.participant.max_size_bytes + 65536);
 	HASH_ADD_STR(p->items, name, it);
+	air_added(p->b->air, it);
 	return it;
 }
 
@@ -66,8 +68,10 @@ void item_remove(struct item *it)
 {
 	item_set_state(it, ITEM_OPEN);
 	item_set_unsynced(it, false);
-	if (!it->aside)
+	if (!it->aside) {
+		air_removed(it->p->b->air, it);
 		HASH_DEL(it->p->items, it);
+	}
 	sn_result_release(&it->result);
 	free(it->fei);
 	free(it->ids);

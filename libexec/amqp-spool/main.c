@@ -5,6 +5,7 @@
 #include <sys/inotify.h>
 #include <sys/prctl.h>
 
+#include "air.h"
 #include "bridge.h"
 #include "consumer.h"
 #include "disk.h"
@@ -72,7 +73,7 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int events)
 	(void)loop;
 	(void)events;
 	collect(b);
-	b->status_dirty = b->status_dirty ||
+	b->status_dirty = b->status_dirty || air_changed(b->air) ||
 			  b->publisher_state != (b->publisher != NULL ? publisher_state(b->publisher) : NULL);
 	if (b->publisher != NULL)
 		b->publisher_state = publisher_state(b->publisher);
@@ -152,49 +153,6 @@ static void on_stop_signal(struct ev_loop *loop, ev_signal *w, int events)
 	bridge_stop(w->data, SN_EXIT_OK);
 }
 
-static bool same_broker(const struct sn_config *x, const struct sn_config *y)
-{
-	return strcmp(x->boss.host, y->boss.host) == 0 && strcmp(x->boss.vhost, y->boss.vhost) == 0 &&
-	       strcmp(x->boss.user, y->boss.user) == 0 && strcmp(x->boss.password, y->boss.password) == 0 &&
-	       strcmp(x->boss.password_file, y->boss.password_file) == 0 &&
-	       strcmp(x->boss.ca, y->boss.ca) == 0 && strcmp(x->boss.cert, y->boss.cert) == 0 &&
-	       strcmp(x->boss.key, y->boss.key) == 0 && x->boss.tls == y->boss.tls &&
-	       x->boss.tls_verify == y->boss.tls_verify && x->boss.heartbeat_s == y->boss.heartbeat_s;
-}
-
-static void on_reload(struct ev_loop *loop, ev_signal *w, int events)
-{
-	struct bridge *b = w->data;
-	struct sn_config_reader rd = {0};
-	struct sn_config config;
-	int r = sn_home_config(&b->home, NULL, &rd, &config);
-	bool anew;
-
-	(void)loop;
-	(void)events;
-	if (r < 0) {
-		sn_err("HUP: bad configuration, the former one stays");
-		sn_config_release(&config);
-		return;
-	}
-	anew = !same_broker(&b->config, &config);
-	if ((b->consumer == NULL) != (strcmp(config.boss.host, "none") == 0)) {
-		sn_info("HUP: the broker was %s: starting again", b->consumer == NULL ? "added" : "removed");
-		sn_config_release(&config);
-		bridge_stop(b, SN_EXIT_OK); /* runsv starts us again at once */
-		return;
-	}
-	sn_config_release(&b->config);
-	b->config = config;
-	sn_log_set_level(config.skynet.log_level);
-	r = participants_load(b);
-	sn_info("HUP: configuration read%s", r < 0 ? ", with errors" : "");
-	if (anew && b->consumer != NULL) {
-		consumer_reconnect(b->consumer, "the configuration changed");
-		publisher_reconnect(b->publisher);
-	}
-}
-
 /* ---- life -------------------------------------------------------------- */
 
 static int open_dir(struct bridge *b, const char *path)
@@ -257,7 +215,7 @@ static void add_watchers(struct bridge *b)
 	ev_timer_start(b->loop, &b->reconcile_timer);
 	add_signal(b, &b->sigterm, SIGTERM, on_stop_signal);
 	add_signal(b, &b->sigint, SIGINT, on_stop_signal);
-	add_signal(b, &b->sighup, SIGHUP, on_reload);
+	add_signal(b, &b->sighup, SIGHUP, bridge_reload);
 }
 
 static int start(struct bridge *b)
@@ -286,6 +244,7 @@ static int start(struct bridge *b)
 		if (b->publisher == NULL)
 			return -EINVAL;
 		b->consumer = consumer_new(b);
+		b->air = air_new(b);
 		bridge_check_room(b);
 		consumer_reconnect(b->consumer, "start");
 	}
@@ -299,6 +258,7 @@ static void finish(struct bridge *b)
 	const bool late = b->stopping && sn_clock_mono_ns() >= b->stop_deadline_ns;
 
 	collect(b);
+	air_free(b->air);
 	consumer_free(b->consumer);
 	publisher_free(b->publisher, late ? 0. : 1.);
 	disk_free(b->disk);

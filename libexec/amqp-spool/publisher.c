@@ -119,12 +119,26 @@ static bool session(struct publisher *p)
 	return ready;
 }
 
+/* HUP: whoever sent it does not want to wait. */
+static bool take_hurry(struct publisher *p)
+{
+	bool hurry;
+
+	pthread_mutex_lock(&p->lock);
+	hurry = p->hurry;
+	p->hurry = false;
+	pthread_mutex_unlock(&p->lock);
+	if (hurry)
+		p->attempts = 0;
+	return hurry;
+}
+
 static void back_off(struct publisher *p)
 {
 	const int64_t until = sn_clock_mono_ns() + (int64_t)(link_backoff_s(++p->attempts) * 1e9);
 	int64_t left;
 
-	while (!publisher_must_end(p) && (left = until - sn_clock_mono_ns()) > 0)
+	while (!publisher_must_end(p) && !take_hurry(p) && (left = until - sn_clock_mono_ns()) > 0)
 		publisher_wait(p, left);
 }
 
@@ -253,6 +267,14 @@ void publisher_reconnect(struct publisher *p)
 	/* The former ones are not freed: the thread may be connecting with them. A reload is rare. */
 	p->settings = s;
 	p->reconnect = true;
+	pthread_mutex_unlock(&p->lock);
+	wake(p);
+}
+
+void publisher_hurry(struct publisher *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->hurry = p->state == PUB_CONNECTING;
 	pthread_mutex_unlock(&p->lock);
 	wake(p);
 }

@@ -40,6 +40,8 @@ bool publisher_ready(struct publisher *p);
 const char *publisher_state(struct publisher *p);
 /* The settings changed: connect anew. */
 void publisher_reconnect(struct publisher *p);
+/* Ends a back-off. */
+void publisher_hurry(struct publisher *p);
 /* Number of jobs that are not back yet. */
 size_t publisher_pending(struct publisher *p);
 /* Ends the thread: at the latest after `seconds`, by force. Jobs that are not back stay S5. */

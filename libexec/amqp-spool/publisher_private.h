@@ -37,7 +37,7 @@ struct publisher {
 	bool wants_many; /* the thread gathers: no wake before GATHER are waiting */
 	enum pub_state state;
 	bool known; /* done holds replies that must not be submitted again */
-	bool stop, reconnect;
+	bool stop, reconnect, hurry;
 	struct link_settings settings;
 	uint64_t collected, retired; /* batches handed over; batches retired */
 	int socket;		     /* of the connection, to wake the thread up by force; -1 none */

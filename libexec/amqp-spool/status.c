@@ -1,5 +1,6 @@
 #include "svc/status.h"
 
+#include "air.h"
 #include "bridge.h"
 #include "consumer.h"
 #include "publisher.h"
@@ -50,6 +51,8 @@ void status_write(struct bridge *b, const char *state)
 		else if (r == 0)
 			r = sn_buf_addf(&extra, "participant.%s: %s\n", p->name, participant_state(b, p));
 	}
+	if (r == 0)
+		r = air_status(b->air, &extra);
 	s.state = sn_strdup(state != NULL ? state : now);
 	s.broker = sn_strdup(where);
 	s.extra = extra.data;

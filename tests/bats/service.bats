@@ -312,3 +312,35 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 	[ $((ignored & (1 << 2))) -eq 0 ] # SIGQUIT
 	run ! grep -q runsvdir.lock <(ls -l "/proc/$pid/fd")
 }
+
+@test "sv stop under load, 50 times: within grace + 2 s each time, and every workitem taken is answered" {
+	skynet local up
+	handler mixed 'pass' 'import time; time.sleep(wid.fields.seconds or 0); wid.result = True'
+	skynet install "$CODE/mixed.py"
+	printf '[participant]\ngrace = 1\n' >"$H/etc/mixed.conf"
+	skynet start mixed
+	sent=0
+	for round in $(seq 50); do
+		case $round in
+		*0) seconds=0.5 ;; # ends within grace
+		45) seconds=3 ;;   # does not: stopped on each of the next rounds, answered in the end
+		*) seconds=0 ;;
+		esac
+		for n in 1 2 3 4 5 6 7 8; do
+			printf '{"fei":{"engine_id":"e","wfid":"w-%s-%s","subid":"s","expid":"0"},"fields":{"seconds":%s}}' \
+				"$round" "$n" "$([ "$n" -ne 1 ] && echo 0 || echo "$seconds")" | "$SKYNET_LIBEXEC/spool-put" mixed - >/dev/null
+			sent=$((sent + 1))
+		done
+		before=$(date +%s%N)
+		SVDIR=$H/service sv -w 4 stop skynet-mixed >/dev/null
+		took=$((($(date +%s%N) - before) / 1000000))
+		[ "$took" -lt 3000 ] || { echo "round $round: sv stop took $took ms"; false; }
+		[ "$(skynet status --json mixed | jq -r '.[0].pid // "none"')" = none ]
+		SVDIR=$H/service sv -w 10 start skynet-mixed >/dev/null
+	done
+	all_done() { [ "$(find "$H/spool/mixed/done" -name '*.result' | wc -l)" -eq "$sent" ]; }
+	wait_until 30 all_done
+	[ "$(find "$H/spool/mixed/done" -name '*.result' -exec grep -lx 'outcome: ok' {} + | wc -l)" -eq "$sent" ]
+	run find "$H/spool/mixed/failed" -type f
+	[ -z "$output" ]
+}

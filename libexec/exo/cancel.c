@@ -69,8 +69,10 @@ static void forget(struct cancel *k)
 	free(k);
 }
 
-void cancel_finished(struct cancel *k, const char *outcome)
+static void finish(struct cancel *k)
 {
+	const char *outcome = k->outcome;
+
 	say(k, (struct cancel_event){.event = "finished", .outcome = outcome});
 	for (struct client *c = k->x->control.clients; c != NULL; c = c->next) {
 		size_t at = followed(c, k->name);
@@ -83,6 +85,19 @@ void cancel_finished(struct cancel *k, const char *outcome)
 	}
 	sn_info("name=%s: cancelled, ended (%s)", k->name, outcome);
 	forget(k);
+}
+
+void cancel_finished(struct cancel *k, const char *outcome)
+{
+	(void)snprintf(k->outcome, sizeof k->outcome, "%s", outcome); /* a word of ours: it fits */
+	if (!k->asked) {
+		finish(k);
+		return;
+	}
+	/* Its cancel() has just made it end, most likely: what that returned is on its way. */
+	k->ended = true;
+	ev_timer_stop(k->x->loop, &k->kill);
+	ev_timer_again(k->x->loop, &k->again);
 }
 
 void cancel_settle(struct cancel *k, const struct item *it, const char *how, const struct ring *ring)
@@ -160,7 +175,9 @@ static void on_again(struct ev_loop *loop, ev_timer *t, int events)
 
 	(void)events;
 	ev_timer_stop(loop, t);
-	if (w != NULL && item_is(&w->jobs[0].item, k->name))
+	if (k->ended)
+		finish(k);
+	else if (w != NULL && item_is(&w->jobs[0].item, k->name))
 		tell(k, w, &w->jobs[0].item);
 	else if (w != NULL)
 		ev_timer_again(loop, t); /* its turn has not come */
@@ -186,6 +203,12 @@ struct cancel *cancel_add(struct exo *x, const struct item *it, const char *wfid
 	return k;
 }
 
+static bool not_now(const struct handler_answer *h)
+{
+	return h->kind == ANSWER_ABSENT && h->json.len == sizeof NOT_NOW - 1 &&
+	       memcmp(h->json.data, NOT_NOW, h->json.len) == 0;
+}
+
 void cancel_answered(struct worker *w, const struct item *it, const struct handler_answer *h)
 {
 	static const char *const EVENTS[] = {
@@ -195,15 +218,15 @@ void cancel_answered(struct worker *w, const struct item *it, const struct handl
 	if (k == NULL)
 		return; /* it has ended */
 	k->asked = false;
-	if (h->kind == ANSWER_ABSENT && h->json.data == NULL)
-		return; /* its worker has died: that ends it */
-	if (h->kind == ANSWER_ABSENT && h->json.len == sizeof NOT_NOW - 1 &&
-	    memcmp(h->json.data, NOT_NOW, h->json.len) == 0) {
-		ev_timer_again(w->x->loop, &k->again);
-		return;
+	if (h->kind != ANSWER_ABSENT ||
+	    (h->json.data != NULL && !not_now(h))) { /* no data: its worker has died */
+		k->told = true;
+		say(k, (struct cancel_event){.event = EVENTS[h->kind], .answer = h});
 	}
-	k->told = true;
-	say(k, (struct cancel_event){.event = EVENTS[h->kind], .answer = h});
+	if (k->ended)
+		finish(k);
+	else if (h->json.data != NULL && not_now(h))
+		ev_timer_again(w->x->loop, &k->again);
 }
 
 /* It runs, or is about to. False: too many are cancelled at once. */

@@ -17,6 +17,8 @@ struct cancel {
 	bool asked;  /* its handler is being told */
 	bool told;   /* and has answered once */
 	bool killed; /* by us, because of `kill` */
+	bool ended;  /* only the handler's answer is waited for, for a moment */
+	char outcome[16];
 	double kill_s;
 	ev_timer kill, again;
 };

@@ -325,6 +325,32 @@ def cancel(self, wid):
 	[ "$code" -eq 4 ]
 }
 
+@test "cancel() that makes handle_wi end at once: acknowledged comes before finished all the same" {
+	cat >"$S/prompt.py" <<-'PY'
+		import threading
+		class ParticipantHandler:
+		    def __init__(self):
+		        self.unwanted = threading.Event()
+		    def handle_wi(self, wid):
+		        self.unwanted.clear()
+		        self.log.info("begun %s", wid.fields.n)
+		        self.unwanted.wait(60)
+		    def cancel(self, wid):
+		        self.unwanted.set()
+		        import time; time.sleep(0.002)
+		        return "soon"
+	PY
+	ln -sf "$S/prompt.py" "$H/sv/skynet-P1/code.py"
+	start_ready
+	for i in 1 2 3 4 5 6 7 8; do
+		n=$(put "n=$i" "wfid=w-$i")
+		wait_until 20 logged "begun $i\$"
+		ask "cancel w-$i wait=20000"
+		events "['requested', 'acknowledged', 'finished', 'end']"
+		answers 'a[1]["answer"]' soon
+	done
+}
+
 @test "without wait: the connection ends at requested, the cancellation goes on" {
 	handler_with <<<"$CANCELLABLE"
 	start_ready
@@ -526,7 +552,7 @@ dumped() { [ "$(grep -c 'end of the stacks of process' "$LOG")" -ge "$1" ]; }
 	logged '^\[w-stacks 0_0_0\] .*line [0-9]* in wait_for'
 	logged '^\[w-stacks 0_0_0\] .*clock_nanosleep|^\[w-stacks 0_0_0\] .*libc\.so\.6'
 	logged 'C stack of thread [0-9]+ \(exo-python\)'
-	logged "process $(worker_pid) \(exo-python\) in state S"
+	logged "process $(worker_pid) \(exo-python\) in state [RSD]" # it polls: R at times
 	ask "stacks $n"
 	wait_until 20 dumped 2
 	code_of 'stacks nothing'

@@ -57,7 +57,7 @@ static int parse(struct sn_worker *w, int argc, char **argv, struct arguments *r
 		return usage(w);
 	w->replay = ret->replay >= 0;
 	if (!w->replay &&
-	    (getsockopt(SN_WORKER_WORK, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET))
+	    (getsockopt(SN_WORKER_BORN, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET))
 		return usage(w);
 	w->name = argv[optind];
 	return 0;
@@ -76,8 +76,12 @@ static int hide_fds(struct sn_worker *w)
 {
 	int r = 0;
 
-	for (int fd = SN_WORKER_WORK; fd <= SN_WORKER_LOCK && r == 0; fd++)
-		r = sn_fd_set_cloexec(fd, true);
+	for (int fd = SN_WORKER_WORK; fd <= SN_WORKER_LOCK && r == 0; fd++) {
+		const int born = SN_WORKER_BORN + fd - SN_WORKER_WORK;
+
+		r = dup3(born, fd, O_CLOEXEC) < 0 ? -errno : 0;
+		(void)close(born); /* the other one is kept */
+	}
 	if (r < 0)
 		return r;
 	w->slots[0] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN);
@@ -128,8 +132,11 @@ void sn_worker_tell(const char *fmt, ...)
 	va_end(ap);
 	if (n >= (int)sizeof text)
 		n = (int)sizeof text - 1;
-	if (sn_fd_send(SN_WORKER_WORK, text, (size_t)n, -1) < 0)
-		_exit(SN_EXIT_TEMPORARY); /* exo is gone, or user code closed our socket */
+	n = sn_fd_send(SN_WORKER_WORK, text, (size_t)n, -1);
+	if (n < 0) { /* exo is gone, or user code closed our socket */
+		sn_err("worker: its socket to exo cannot be used any more: %s", strerror(-n));
+		_exit(SN_EXIT_TEMPORARY);
+	}
 }
 
 char *sn_worker_code(const struct sn_worker *w)

@@ -19,10 +19,12 @@
 #include "svc/home.h"
 
 enum {
-	SN_WORKER_WORK = 3, /* descriptors */
-	SN_WORKER_CONTROL = 4,
-	SN_WORKER_SLOT1 = 5,
-	SN_WORKER_LOCK = 6,
+	SN_WORKER_BORN = 3, /* descriptors: work socket, control socket, slot 1, lock, as exo places them */
+	SN_WORKER_WORK =
+		60, /* and where they are moved to: user code that closes everything and opens others */
+	SN_WORKER_CONTROL, /* (the lowest free numbers) must not find its files in the place of our sockets */
+	SN_WORKER_SLOT1,
+	SN_WORKER_LOCK,
 	SN_WORKER_FIRST_OWN = 16,
 	SN_WORKER_PACKET = 4097,
 	SN_WORKER_SLOTS = 8, /* exo: WORKER_JOBS */

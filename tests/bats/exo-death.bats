@@ -238,3 +238,112 @@ died() # FIELD-do TEXT
 	[ "$(header "$n" outcome)" = ok ]
 	[ "$(header "$n" attempt)" = 1 ] # it was not the workitem's fault
 }
+
+# --- crashes of one of two workers: the other one does not notice ---
+
+# crash_of_one DO TEXT: three attempts, each named in the log, an error reply; the neighbour and exo as before
+crash_of_one()
+{
+	echo 'instances = 2' >>"$CONF"
+	start_ready 2
+	put n=other do=wait wait=go >/dev/null
+	wait_until 20 journal '^begin other '
+	other=$(awk '/^begin other/ { print $3 }' "$S/journal")
+	n=$(put n=1 do="$1")
+	wait_until 60 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	[ "$(header "$n" attempt)" = 3 ]
+	field "$n" '["error"]["message"]' | grep -q "P1: worker $2 (3 attempts)"
+	for i in 1 2 3; do grep -qF "name=$n attempt=$i: worker $2" "$LOG"; done
+	journal_count '^begin 1 ' 3
+	kill -0 "$other"
+	: >"$S/go"
+	wait_until 20 journal '^end other'
+	wait_until 20 results 2
+	wait_until 20 ready 2
+	[ "$(status restarts)" = 3 ]
+	kill -0 "$exo"
+}
+
+@test "SIGKILL from outside, as when memory runs out" {
+	handler_with <<-'PY'
+		def do_killed(self, f):
+		    print("about to be killed")
+		    subprocess.run(["sh", "-c", f"kill -KILL {os.getpid()}; sleep 600"])
+	PY
+	crash_of_one killed 'killed by signal 9 (SIGKILL)'
+	[ "$(field "$n" '["error"]["trace"]')" = "['about to be killed']" ]
+}
+
+@test "a kill of the whole group" {
+	handler_with <<-'PY'
+		def do_group(self, f):
+		    p = subprocess.Popen(["sleep", "600"])
+		    open(os.path.join(STATE, "daemon.1"), "w").write(str(p.pid))
+		    os.killpg(0, signal.SIGKILL)
+	PY
+	crash_of_one group 'killed by signal 9 (SIGKILL)'
+	wait_until 5 gone "$(cat "$S/daemon.1")"
+}
+
+@test "a handler that closes every descriptor, its worker's sockets among them" {
+	handler_with <<-'PY'
+		def do_close_all(self, f):
+		    os.closerange(3, 65536)
+	PY
+	crash_of_one close_all 'exited with code 111'
+	field "$n" '["error"]["trace"]' | grep -q 'socket'
+}
+
+@test "a handler that closes every descriptor and opens others in their place" {
+	handler_with <<-'PY'
+		def do_close_all(self, f):
+		    import socket
+		    os.closerange(3, 65536)
+		    self.sockets = [socket.socketpair() for _ in range(20)] # they would take what we say, and keep it
+	PY
+	crash_of_one close_all 'exited with code 111'
+}
+
+@test "100 MB in one line: in pieces into the log, exo stays small and answers meanwhile" {
+	sanitized && skip "sizes mean nothing under the sanitizers"
+	handler_with <<-'PY'
+		def do_flood(self, f):
+		    chunk = b"x" * (1 << 20)
+		    for i in range(100):
+		        os.write(1, chunk)
+	PY
+	echo 'instances = 2' >>"$CONF"
+	start_ready 2
+	put n=other do=wait wait=go >/dev/null
+	wait_until 20 journal '^begin other '
+	n=$(put n=1 do=flood)
+	wait_until 20 journal '^begin 1 '
+	while ! has_result "$n"; do
+		"$LIB/ctl.py" "$H" P1 'status wait=0' >/dev/null
+		[ "$(rss_kb "$exo")" -lt 4000 ]
+	done
+	[ "$(header "$n" outcome)" = ok ]
+	: >"$S/go"
+	wait_until 20 results 2
+	[ "$(grep -c '^\[20261122-1028-renejayu-pobapeze 0_0_0\] xxx' "$LOG")" = $((100 * 256)) ]
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "100 MB in one line, and then it crashes: the report is short" {
+	handler_with <<-'PY'
+		def do_flood(self, f):
+		    for i in range(100):
+		        os.write(1, b"x" * (1 << 20))
+		    os.abort()
+	PY
+	echo 'max_attempts = 1' >>"$CONF"
+	start_ready
+	n=$(put n=1 do=flood)
+	wait_until 60 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	[ "$(header "$n" length)" -lt 20000 ]
+	field "$n" '["error"]["message"]' | grep -q SIGABRT
+	m=$(put n=2)
+	wait_until 20 has_result "$m"
+}

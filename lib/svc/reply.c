@@ -91,7 +91,7 @@ static void print_status(const struct sn_reply *rep, struct sn_span name)
 
 	for (; i < rep->count; i++) {
 		members(whole(rep->answers[i]), ANSWER_LINE, v, ANSWER_KEYS);
-		if (v[A_NAME].data != NULL && v[A_NAME].len == name.len &&
+		if (v[A_NAME].data != NULL && name.data != NULL && v[A_NAME].len == name.len &&
 		    memcmp(v[A_NAME].data, name.data, name.len) == 0)
 			break;
 	}

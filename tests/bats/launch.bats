@@ -400,3 +400,50 @@ STATUS='{"type":"status","state":"ready","workers":['$WORKER']},{"type":"answer"
 	run -3 skynet cancel --remote wf-1
 	run -4 skynet cancel --remote wf-1 P1
 }
+
+@test "a real bridge: query and cancel --remote on two hosts" {
+	CODE='import time
+class ParticipantHandler:
+    def status(self, wid):
+        return {"step": self.step}
+    def cancel(self, wid):
+        self.over = True
+        return "soon"
+    def handle_wi(self, wid):
+        self.over = False
+        for self.step in range(1, 30000):
+            time.sleep(0.02)
+            if self.over:
+                break
+'
+	engine_queue
+	participant P1 "$CODE"
+	bridge_start
+	exo_start P1
+	one=$H
+	home_make "$T/homes/two"
+	participant P2 "$CODE"
+	bridge_start
+	exo_start P2
+	send P2 '{}' wf-air
+	send P1 '{}' wf-air
+	both() { run -0 skynet query --remote wf-air && [[ $output == *P1* && $output == *P2* && $(grep -c '"step"' <<<"$output") -eq 2 ]]; }
+	wait_until 30 both
+	run -0 skynet query --remote --participant P1 wf-air
+	has '"step"'
+	[[ $output != *" P2 "* ]]
+	run -0 skynet query --remote --json wf-air
+	[ "$(jq -r '[.[].participants | keys[]] | sort | join(" ")' <<<"$output")" = 'P1 P2' ]
+	run -0 skynet cancel --remote --wait 5 wf-air P2
+	has acknowledged
+	has finished
+	[[ $output != *" P1 "* ]]
+	run -0 skynet cancel --remote --wait 5 wf-air
+	has " P1 "
+	take 2
+	gone() { run -4 skynet query --remote --timeout 1 wf-air; }
+	wait_until 30 gone
+	home_stop
+	home_use "$one"
+	home_stop
+}

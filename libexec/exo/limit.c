@@ -36,7 +36,8 @@ static void over(struct worker *w)
 	       w->jobs[0].item.attempt, limit_s(w), w->id);
 	w->over = w->planned = true;
 	exo_take_back(w);
-	(void)kill(-w->pid, SIGTERM); /* ESRCH: waitpid will tell */
+	if (kill(-w->pid, SIGTERM) < 0)
+		(void)kill(w->pid, SIGTERM); /* it has left its group; ESRCH: waitpid will tell */
 	worker_enter(w, WORKER_QUITTING);
 	worker_set_timer(w, TERM_PATIENCE_S);
 }

@@ -263,3 +263,146 @@ reloads() { [ "$(status reloads)" = "$1" ]; }
 	reloads 1
 	[ -z "$(status reload)" ]
 }
+
+# --- what production code does ---
+
+ms() { echo $(($(date +%s%N) / 1000000)); }
+
+# ends_in SECONDS: exo ends by itself, in order, in that time
+ends_in()
+{
+	t=$(ms)
+	stop_exo
+	t=$(($(ms) - t))
+	[ "$code" -eq 0 ]
+	[ "$t" -lt $(($1 * 1000)) ]
+}
+
+awkward()
+{
+	handler_with <<-'PY'
+		def handle_lifecycle_control(self, ctrl):
+		    super().handle_lifecycle_control(ctrl)
+		    if ctrl.message == "stop" and self.at_stop is not None:
+		        self.at_stop()
+		at_stop = None
+		def hold(self):
+		    import ctypes
+		    ctypes.PyDLL(None).sleep(600)
+		def do_hold(self, f):
+		    self.hold()
+		def do_ignore_signals(self, f):
+		    for s in range(1, 65):
+		        try:
+		            signal.signal(s, signal.SIG_IGN)
+		        except (OSError, ValueError):
+		            pass
+		    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+		    wait_for("never")
+		def do_uninterruptible(self, f):
+		    while True:
+		        try:
+		            wait_for("never")
+		        except BaseException:
+		            pass
+		def do_thread(self, f):
+		    import threading
+		    threading.Thread(target=wait_for, args=("never",)).start()
+		def do_hang_at_exit(self, f):
+		    import atexit
+		    atexit.register(wait_for, "never")
+		def do_hang_in_stop(self, f):
+		    self.at_stop = lambda: wait_for("never")
+		def do_hold_in_stop(self, f):
+		    self.at_stop = self.hold
+		def do_exit_in_stop(self, f):
+		    self.at_stop = lambda: sys.exit(3)
+		def do_raise_in_stop(self, f):
+		    self.at_stop = lambda: 1 / 0
+		def do_own_group(self, f):
+		    if os.fork() == 0:
+		        os.setpgid(0, 0)
+		        time.sleep(600)
+		    wait_for("never")
+		def do_alarm(self, f):
+		    signal.signal(signal.SIGALRM, lambda *_: print("alarm"))
+		    signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+		    wait_for("never")
+		def do_no_newline(self, f):
+		    sys.stdout.write("no newline")
+		    sys.stdout.flush()
+		    wait_for("never")
+		def do_replaced_streams(self, f):
+		    sys.stdout = sys.stderr = None
+		def do_chdir(self, f):
+		    os.chdir("/")
+		    os.umask(0o777)
+		    os.environ.clear()
+	PY
+	printf 'grace = 2\nmax_attempts = 9\n' >>"$CONF"
+}
+
+@test "what still runs when grace is over is given back, whatever the handler did to signals, threads and the interpreter" {
+	awkward
+	for do in hold ignore_signals uninterruptible own_group alarm no_newline; do
+		start_ready
+		n=$(put n=$do do=$do)
+		begun $do
+		ends_in 4
+		[ -e "$W/new/$n" ]
+		[ -z "$(ls "$W/cur")" ]
+		wait_until 5 no_worker
+		rm "$W/new/$n"
+	done
+}
+no_worker() { not pgrep -f "exo-python.* --home $H P1"; }
+
+@test "what it left behind for the end: its workitem is answered and exo ends in time" {
+	awkward
+	for do in thread hang_at_exit hang_in_stop hold_in_stop exit_in_stop raise_in_stop replaced_streams chdir; do
+		start_ready
+		n=$(put n=$do do=$do)
+		wait_until 20 has_result "$n"
+		[ "$(header "$n" outcome)" = ok ]
+		m=$(put n=after)
+		wait_until 20 has_result "$m"
+		ends_in 4
+		[ "$(status restarts)" = 0 ]
+		wait_until 5 no_worker
+	done
+}
+
+@test "TERM under load, 50 times: exo ends in time, and every workitem is answered once" {
+	handler_with <<-'PY'
+		def do_load(self, f):
+		    if int(f.n) % 40 == 0:
+		        print("slow", end="")
+		        time.sleep(0.2)
+		    elif int(f.n) % 97 == 0:
+		        raise SystemExit("enough")
+	PY
+	printf 'grace = 1\ninstances = 2\nmax_attempts = 3\n' >>"$CONF"
+	/usr/bin/python3 - "$LIB" "$H" 3>&- <<-'PY' &
+		import sys, time
+		sys.path.insert(0, sys.argv[1])
+		import mkwi
+		for n in range(20000):
+		    mkwi.store(sys.argv[2], "P1", {"n": n, "do": "load"})
+		    time.sleep(0.005)
+	PY
+	feeder=$!
+	PIDS="$PIDS $feeder"
+	for i in $(seq 50); do
+		start_exo
+		sleep "0.$((i * 37 % 40 + 10))" # any moment: while it starts, while it works
+		ends_in 3
+	done
+	kill "$feeder" 2>/dev/null || true
+	wait "$feeder" || true
+	start_ready 2
+	all_answered() { [ -z "$(ls "$W/new")" ] && results "$(find "$H/spool/P1/open" -type f | wc -l)"; }
+	wait_until 60 all_answered
+	stop_exo
+	[ "$(grep -l '^outcome: crash' "$W"/result/new/* | wc -l)" = 0 ]
+	grep -q '^outcome: ok' "$W"/result/new/*
+}

@@ -43,8 +43,17 @@ struct cancel {
 	struct sn_cli cli;
 	struct sn_enquiry e;
 	bool json;
-	int code; /* of other hosts: the worst so far */
+	int code;    /* of other hosts: the worst so far */
+	int running; /* workitems whose worker has been told, and that have not ended */
 };
+
+/* What an event does to that number. */
+static int change(struct sn_span line)
+{
+	struct sn_span event = sn_reply_member(line, "event");
+
+	return sn_json_is(event, "\"requested\"") ? 1 : sn_json_is(event, "\"finished\"") ? -1 : 0;
+}
 
 static void print_event_json(const struct sn_control *c, struct sn_span line)
 {
@@ -58,10 +67,11 @@ static void print_event_json(const struct sn_control *c, struct sn_span line)
 
 static void show(void *arg, struct sn_control *c, const char *type, struct sn_span line)
 {
-	const struct cancel *k = arg;
+	struct cancel *k = arg;
 
 	if (strcmp(type, "cancel") != 0)
 		return;
+	k->running += change(line);
 	if (k->json)
 		print_event_json(c, line);
 	else
@@ -127,6 +137,10 @@ static int judge(struct cancel *k, const char *text)
 				      : "");
 		code = a->failed;
 	}
+	if (code == 0 && k->running > 0) { /* nobody waited: exo calls that an end */
+		code = SN_EXIT_TRY_AGAIN;
+		sn_cli_failed(&k->cli, code, "still running; the request stands");
+	}
 	return matched + loose == 0 && code == 0 ? sn_enquiry_nothing(&k->e, text, false) : code;
 }
 
@@ -152,8 +166,11 @@ static void show_part(void *arg, const struct sn_remote_part *part)
 	struct cancel *k = arg;
 	struct sn_span one = {0};
 
-	while (!k->json && sn_json_next(part->lines, &one)) {
-		if (sn_json_is(sn_reply_member(one, "type"), "\"cancel\""))
+	while (sn_json_next(part->lines, &one)) {
+		if (!sn_json_is(sn_reply_member(one, "type"), "\"cancel\""))
+			continue;
+		k->running += change(one);
+		if (!k->json)
 			sn_reply_event(part->name, one);
 	}
 	if (part->error.data != NULL && !k->json) {
@@ -194,6 +211,8 @@ static int run_remote(struct cancel *k, char *const *args, int64_t wait_ns, int6
 	if (args[1] != NULL && !sn_participant_valid(args[1]))
 		sn_cli_usage(&k->cli, "'%s' is no name of a participant", args[1]);
 	code = sn_remote_ask(&k->cli, &ask, show_remote, k);
+	if (code == 0 && k->code == 0 && k->running > 0)
+		return SN_EXIT_TRY_AGAIN;
 	return code != 0 ? code : k->code;
 }
 

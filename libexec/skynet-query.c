@@ -141,8 +141,10 @@ static void print_all(struct query *q)
 		puts("]");
 	else
 		print_items(q);
-	if (!q->json && q->e.key != NULL && q->shown == 0) /* its spool is closed to us */
-		puts("it waits in the spool");
+	for (size_t i = 0; !q->json && q->e.key != NULL && q->shown == 0 && i < q->e.count; i++) {
+		if (q->e.asked[i].matched) /* its spool is closed to us */
+			printf("%s: it waits in the spool\n", q->e.asked[i].name);
+	}
 }
 
 /* Those who should have answered, and did not. */

@@ -188,11 +188,12 @@ int sn_enquiry_nothing(const struct sn_enquiry *e, const char *text, bool name)
 	if (e->items.count > 0)
 		sn_cli_failed(e->cli, code, "%s: not open here; it is %s (skynet show %s)", text,
 			      sn_item_state_name(e->items.list[e->items.count - 1].state), text);
+	else if (code != SN_EXIT_UNKNOWN) /* who could not be asked may have it */
+		sn_cli_failed(e->cli, code, "%s: not found", text);
+	else if (name)
+		sn_cli_failed(e->cli, code, "%s: no participant, and no such workitem is open here", text);
 	else
-		sn_cli_failed(e->cli, code,
-			      name ? "%s: no participant, and no such workitem is open here"
-				   : "%s: not open here",
-			      text);
+		sn_cli_failed(e->cli, code, "%s: not open here", text);
 	return code;
 }
 

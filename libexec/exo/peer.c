@@ -50,7 +50,8 @@ int peer_check(const struct exo *x, int sock)
 		return -EPERM;
 	if (cred.uid == 0 || cred.uid == geteuid())
 		return 0;
-	if (fstat(x->spools_fd, &st) == 0 && st.st_uid == cred.uid)
+	/* The bridge. Not the owner of spool/ itself: that is root where root made it. */
+	if (fstatat(x->spool.root, "open", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == cred.uid)
 		return 0;
 	return readers(x, &group) && in_group(sock, cred.gid, group) ? 0 : -EPERM;
 }

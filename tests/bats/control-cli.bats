@@ -314,6 +314,9 @@ P1 acknowledged" ]
 	{ cancel_line "$name" requested && end_line 75; } | say P1
 	run -75 --separate-stderr skynet cancel --wait 0 wf-1
 	[[ $stderr == *'still running'* ]]
+	{ cancel_line "$name" requested && end_line 0; } | say P1 # as exo does when nobody waits
+	run -75 --separate-stderr skynet cancel --wait 0 wf-1
+	[[ $stderr == *'still running'* ]]
 }
 
 @test "cancel: nothing such is open (4), the participant does not run (3) and how a waiting workitem is kept" {
@@ -481,6 +484,60 @@ runs() { skynet query "$1" | grep -q '"step"'; }
 	run -0 skynet cancel --kill=0.5 --wait 60 wf-a
 	has "P1 $a killed"
 	has "P1 $a finished: cancelled"
+}
+
+# The system home in a mount namespace of its own: the bridge is daemon, the participant nobody, games somebody else.
+system_home()
+{
+	set -eu
+	mount -t tmpfs tmpfs /mnt
+	mkdir /mnt/up /mnt/work
+	mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc
+	mount -t tmpfs tmpfs /run
+	mount -t tmpfs tmpfs /var/spool
+	mkdir -p /etc/skynet/sv/skynet-P1
+	printf '[skynet]\nuser = daemon\n[participant]\nuser = nobody\n' >/etc/skynet/skynet.conf
+	: >/etc/skynet/sv/skynet-P1/config.exo
+	printf '%s\n' 'import time' 'class ParticipantHandler:' '    def status(self, wid): return {"step": 1}' \
+		'    def handle_wi(self, wid): time.sleep(600)' >/etc/skynet/sv/skynet-P1/code.py
+	skynet-mkspool P1
+	cd /etc/skynet/sv/skynet-P1
+	chpst -u "$(skynet-prepare P1)" "$SPOOL_BIN/exo" P1 >/run/exo.txt 2>&1 &
+	exo=$!
+	trap 'kill -KILL $exo' EXIT
+	for n in 1 2; do workitem "{\"n\":$n}" wf-1 | spool-put P1 >/dev/null; done
+	runs() { skynet-query wf-1 | grep -q step; }
+	wait_until 30 runs
+	as() { setpriv --reuid "$1" --regid "$2" "${@:3}"; }
+	says() { echo "$1: $({ "${@:2}" 2>&1 || echo "exit $?"; } | grep -oE 'step|runs next|not permitted|exit.*|withdrawn' | tr '\n' ' ')"; }
+	says root skynet-query P1
+	says bridge as daemon daemon --clear-groups skynet-query wf-1
+	says adm as games games --groups adm skynet-query wf-1
+	says itself as nobody nogroup --clear-groups skynet-query P1
+	says other as games games --clear-groups skynet-query P1
+	says other as games games --clear-groups skynet-query wf-1
+	says other as games games --clear-groups skynet-cancel wf-1
+	says other as games games --clear-groups skynet-stacks P1
+	says bridge as daemon daemon --clear-groups skynet-cancel --wait 0 wf-1
+}
+
+@test "system home: root, the bridge, adm and the participant itself may ask, nobody else" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	unshare -m true || skip 'needs a mount namespace'
+	chpst -u ":$(id -u nobody):$(id -g nobody)" test -r "$SPOOL_BIN/exo" || skip 'the build tree cannot be read by others'
+	unset SKYNET_HOME
+	export -f system_home workitem wait_until _wait_now_cs
+	run -0 unshare -m bash -c system_home 3>&-
+	echo "$output"
+	[ "$output" = 'root: step 
+bridge: step runs next 
+adm: step 
+itself: step 
+other: not permitted exit 77 
+other: not permitted exit 77 
+other: not permitted exit 77 
+other: not permitted exit 77 
+bridge: withdrawn exit 75 ' ]
 }
 
 @test "a real exo that is stopped hangs, and is well when it goes on" {

@@ -55,6 +55,13 @@ static void say(const struct cancel *k, struct cancel_event e)
 	}
 }
 
+static void drop(struct cancel *k)
+{
+	ev_timer_stop(k->x->loop, &k->kill);
+	ev_timer_stop(k->x->loop, &k->again);
+	free(k);
+}
+
 static void forget(struct cancel *k)
 {
 	struct control *control = &k->x->control;
@@ -64,9 +71,7 @@ static void forget(struct cancel *k)
 		at = &(*at)->next;
 	*at = k->next;
 	control->cancel_count--;
-	ev_timer_stop(k->x->loop, &k->kill);
-	ev_timer_stop(k->x->loop, &k->again);
-	free(k);
+	drop(k);
 }
 
 static void finish(struct cancel *k)
@@ -328,6 +333,13 @@ void cancel_request(struct client *c, const struct request *rq)
 
 void cancels_release(struct exo *x)
 {
-	while (x->control.cancels != NULL)
-		forget(x->control.cancels);
+	struct cancel *next = x->control.cancels;
+
+	x->control.cancels = NULL;
+	while (next != NULL) {
+		struct cancel *k = next;
+
+		next = k->next;
+		drop(k);
+	}
 }

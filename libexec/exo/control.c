@@ -245,7 +245,9 @@ static void on_connect(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct exo *x = io->data;
 	struct control *k = &x->control;
-	int fd = accept4(k->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct sockaddr_un from; /* says nothing: peer_check() does */
+	socklen_t len = sizeof from;
+	int fd = accept4(k->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
 	if (fd >= 0) {

@@ -39,7 +39,8 @@ static void lose_job(struct worker *w, const char *how)
 		return;
 	}
 	if (x->phase != EXO_RUNNING) { /* the next start resumes it */
-		r = w->state == WORKER_KILLED ? sn_claim_uncount(&x->spool, job->item.name, job->item.attempt) : 0;
+		r = w->state == WORKER_KILLED ? sn_claim_uncount(&x->spool, job->item.name, job->item.attempt)
+					      : 0;
 		if (r < 0 && r != -ENOENT)
 			sn_warn("name=%s: this attempt counts: %s", job->item.name, strerror(-r));
 		return;

@@ -23,10 +23,11 @@ static bool in_group(int sock, gid_t primary, gid_t group)
 {
 	SN_AUTOFREE gid_t *groups = NULL;
 	socklen_t len = 0;
+	gid_t none; /* asked for their number first */
 
 	if (primary == group)
 		return true;
-	if (getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, NULL, &len) == 0 || errno != ERANGE ||
+	if (getsockopt(sock, SOL_SOCKET, SO_PEERGROUPS, &none, &len) == 0 || errno != ERANGE ||
 	    len > GROUPS_MAX * sizeof *groups)
 		return false; /* it has none, or the kernel does not say */
 	groups = sn_malloc(len);

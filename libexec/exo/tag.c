@@ -58,7 +58,7 @@ bool fei_read(int dirfd, const char *leaf, struct sn_fei *ret)
 {
 	struct sn_buf text = SN_BUF(WHOLE_MAX + 1);
 	SN_AUTOFD int fd = sn_dir_open_hostile(dirfd, leaf);
-	struct sn_workitem wi;
+	struct sn_workitem wi = {0};
 	struct stat st;
 	bool known = false;
 

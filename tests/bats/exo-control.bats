@@ -621,3 +621,106 @@ dumped() { [ "$(grep -c 'end of the stacks of process' "$LOG")" -ge "$1" ]; }
 	done
 	[ "$(status restarts)" = 0 ]
 }
+
+# --- hostile input ---
+
+@test "any bytes as a request, at any pace: exo answers or hangs up, stays small and works" {
+	start_ready
+	n=$(put n=1 do=wait wait=go)
+	begun 1
+	/usr/bin/python3 - "$H" <<-'PY'
+		import json, os, random, socket, sys
+		os.chdir(sys.argv[1] + "/run/P1")
+		random.seed(7)
+		words = ["status", "cancel", "stacks", "-", "kill=1", "kill=99999999999999999999", "wait=-1", "wait=0", "quiet=yes",
+		         "quiet=", "=", "x" * 255, "x" * 256, "\x00", "é", "../../etc/passwd", "%s%n", "20261122T105443.865116-0000-zz"]
+		for i in range(600):
+		    s = socket.socket(socket.AF_UNIX)
+		    s.settimeout(20)
+		    s.connect("control")
+		    data = (" ".join(random.choices(words[:3] * 3 + words, k=random.randint(0, 6))).encode() if i % 2
+		            else random.randbytes(random.randint(0, 200)))
+		    try:
+		        s.sendall(data + (b"\n" if i % 3 else b""))
+		        if i % 5 == 0:
+		            s.close()
+		            continue
+		        s.shutdown(socket.SHUT_WR)
+		        text = b"".join(iter(lambda: s.recv(65536), b""))
+		    except OSError:
+		        continue
+		    lines = [json.loads(l) for l in text.splitlines()]
+		    assert not lines or lines[-1]["type"] == "end", lines
+	PY
+	sanitized || [ "$(rss_kb "$exo")" -lt 3072 ]
+	ask status
+	: >"$S/go"
+	wait_until 10 has_result "$n"
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "a client that reads nothing is cut off; 32 that wait take nothing from the others" {
+	handler_with <<-'PY'
+		def status(self, wid):
+		    return "x" * 60000
+	PY
+	start_ready
+	n=$(put n=1 do=wait wait=go)
+	begun 1
+	/usr/bin/python3 - "$H" <<-'PY'
+		import os, socket, sys
+		os.chdir(sys.argv[1] + "/run/P1")
+		many = []
+		for i in range(31):
+		    s = socket.socket(socket.AF_UNIX)
+		    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+		    s.connect("control")
+		    s.sendall(b"status wait=60000\n")
+		    many.append(s)
+		s = socket.socket(socket.AF_UNIX)
+		s.settimeout(20)
+		s.connect("control")
+		s.sendall(b"status wait=0\n")
+		assert b'"end"' in b"".join(iter(lambda: s.recv(65536), b""))
+	PY
+	: >"$S/go"
+	wait_until 10 has_result "$n"
+	ask status
+}
+
+@test "a worker that forges answers: unknown ones are dropped, one that breaks the protocol is killed, exo lives" {
+	handler_with <<-'PY'
+		def do_forge(self, f):
+		    import socket
+		    s = socket.socket(fileno=os.dup(61))
+		    for text in ("answer", "answer ", "answer 1", "answer x {}", "answer 4294967296 {}", "answer 1 {\"answer\":",
+		                 "answer 1 " + "[" * 60000, "answer 99 {\"answer\":1}", "answer -1 {\"absent\":\"finished meanwhile\"}"):
+		        for _ in range(50):
+		            s.send(text.encode())
+		    s.send(b"answer 1 {\"answer\":\"\xff\"}")
+		def do_too_long(self, f):
+		    import socket
+		    socket.socket(fileno=os.dup(61)).send(b"answer 1 " + b" " * 100000)
+		    wait_for("never")
+		def status(self, wid):
+		    import socket
+		    socket.socket(fileno=os.dup(61)).send(b"answer 1 {\"answer\":1,\n\"error\":\"\xff\"}")
+		    return "mine"
+	PY
+	echo 'max_attempts = 1' >>"$CONF"
+	start_ready
+	n=$(put n=1 do=forge)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	n=$(put n=2 do=wait wait=go)
+	begun 2
+	ask 'status wait=10000' # its id is 1
+	answers 'a[1]["error"]' "the worker's answer is no JSON"
+	: >"$S/go"
+	wait_until 20 has_result "$n"
+	n=$(put n=3 do=too_long)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	logged 'sent a packet that is too long, killing it'
+	ask status
+}

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "svc/command.h"
+#include "svc/secret.h"
 
 enum { OPT_CHECK = SN_OPT_FIRST, OPT_CHECK_FILE, OPT_TEMPLATE, OPT_JSON };
 
@@ -146,6 +147,17 @@ static int print_one(const struct sn_config *c, const char *key, bool json)
 	return 0;
 }
 
+/* Exit code. */
+static int check_secret(const struct sn_home *h, const struct sn_config *c)
+{
+	char text[SN_SECRET_TEXT_SIZE];
+	int r = sn_secret_check(h, c, text);
+
+	if (r != 0)
+		fprintf(stderr, "%s: %s: %s\n", COMMAND.name, r < 0 ? "error" : "warning", text);
+	return r < 0 ? SN_EXIT_CONFIG : 0;
+}
+
 static int print_config(const struct sn_home *h, const struct call *call, const char *key)
 {
 	struct sn_config c;
@@ -159,7 +171,9 @@ static int print_config(const struct sn_home *h, const struct call *call, const 
 		code = SN_EXIT_CONFIG;
 	else if (key != NULL)
 		code = print_one(&c, key, call->json);
-	else if (!call->check)
+	else if (call->check)
+		code = check_secret(h, &c);
+	else
 		print_all(&c, call->json);
 	sn_config_release(&c);
 	return code;

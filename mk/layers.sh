@@ -15,7 +15,7 @@ BEGIN {
 	only["^openssl/(ssl|err|x509.*)\\.h$"] = "^libexec/amqp-spool/"
 	only["^openssl/(sha|evp)\\.h$"] = "^lib/data/digest\\.c$"
 	only["^Python\\.h$"] = "^libexec/exo-python/"
-	only["^(cjson/)?cJSON\\.h$"] = "^(lib/data/workitem\\.c|libexec/amqp-spool/reject\\.c)$"
+	only["^(cjson/)?cJSON\\.h$"] = "^(lib/data/workitem\\.c|libexec/amqp-spool/(reject|air_request)\\.c)$"
 	only["^sqlite3\\.h$"] = "^lib/svc/history\\.c$"
 	only["^ini\\.h$"] = "^lib/data/ini\\.c$"
 	only["^ev\\.h$"] = "^(libexec/(amqp-spool|exo)|tests)/"

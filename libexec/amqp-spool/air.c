@@ -237,7 +237,7 @@ int air_status(struct air *a, struct sn_buf *out)
 			   STATE_NAMES[c.state], c.open, c.waiting, c.answered, c.dropped, c.expired);
 }
 
-void air_free(struct air *a)
+void air_free(struct air *a, double seconds)
 {
 	struct timespec until;
 
@@ -253,7 +253,9 @@ void air_free(struct air *a)
 	pthread_mutex_unlock(&a->lock);
 	wake(a);
 	(void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail for this clock */
-	until.tv_sec += 1;
+	until.tv_nsec += (long)(seconds * 1e9);
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
 	if (pthread_timedjoin_np(a->thread, NULL, &until) != 0)
 		sn_debug("the AIR thread still connects; it is left behind");
 }

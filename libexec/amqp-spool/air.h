@@ -22,6 +22,7 @@ void air_reload(struct air *a, bool anew);
 bool air_changed(struct air *a);
 /* The line of the status file; nothing before AIR was needed. */
 int air_status(struct air *a, struct sn_buf *out) SN_CHECK;
-void air_free(struct air *a);
+/* Ends the thread; what still connects after `seconds` is left behind, the process ends. */
+void air_free(struct air *a, double seconds);
 
 #endif

@@ -13,6 +13,7 @@
 #ifndef BRIDGE_H
 #define BRIDGE_H
 
+#include <dirent.h>
 #include <ev.h>
 #include <sys/queue.h>
 #include <uthash.h>
@@ -114,6 +115,7 @@ struct participant {
 	unsigned recent_count, recent_next;
 	bool held;		     /* at `hold`: not consuming */
 	bool rescan;		     /* result/new is to be looked at again */
+	DIR *scan;		     /* it is being looked at, this far */
 	bool stale;		     /* mark and sweep at reload */
 	char *error;		     /* shown in status; NULL none */
 	struct item *air_next;	     /* the first that AIR does not know */
@@ -142,6 +144,7 @@ struct bridge {
 	bool stopping;
 	char no_queue[256]; /* replies wait because the broker has no such queue; "" none do */
 	char why[256];	    /* what keeps us from starting */
+	char warning[512];  /* about the password file; "" none */
 	bool status_dirty;
 	const char *publisher_state; /* as last seen */
 	int exit_code;
@@ -156,8 +159,11 @@ struct bridge {
 
 /* main.c */
 void bridge_stop(struct bridge *b, int exit_code);
+bool bridge_brokerless(const struct bridge *b);
 
 /* reload.c: on SIGHUP */
+/* Looks at the password file; for the log and the status. */
+void bridge_check_secret(struct bridge *b);
 void bridge_reload(struct ev_loop *loop, ev_signal *w, int events);
 
 /* participants.c */
@@ -190,9 +196,13 @@ void bridge_check_room(struct bridge *b);
 void results_event(struct participant *p, const char *leaf);
 void results_pump(struct bridge *b);  /* READY → publisher, as far as it takes them */
 void results_retry(struct bridge *b); /* WAITING whose time has come */
-void results_rescan(struct participant *p);
 struct job;
 void results_job_done(struct bridge *b, struct job *j); /* takes the job */
+
+/* rescan.c: all of result/new, now as far as one step goes; the rest in the turns that follow, by rescan_go_on(). */
+void results_rescan(struct participant *p);
+void rescan_go_on(struct bridge *b);
+void rescan_end(struct participant *p);
 
 /* complete.c: an answered workitem is acked and retired */
 void item_complete(struct item *it);

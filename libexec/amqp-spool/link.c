@@ -1,8 +1,10 @@
 #include "link.h"
 
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -202,6 +204,36 @@ static void set_socket_options(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms, sizeof user_timeout_ms);
 }
 
+/* librabbitmq says "a socket error occurred" whatever it was: the kernel says more, to one who tries once more. */
+static void explain_connect(const char *host, int port, char why[LINK_WHY_SIZE])
+{
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	struct addrinfo *list = NULL;
+	char service[16];
+	int r;
+
+	(void)snprintf(service, sizeof service, "%d", port);
+	r = getaddrinfo(host, service, &hints, &list);
+	if (r != 0)
+		(void)snprintf(why, LINK_WHY_SIZE, "%s", gai_strerror(r));
+	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next) {
+		SN_AUTOFD int fd =
+			socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
+		struct pollfd p = {.fd = fd, .events = POLLOUT};
+		int error = fd >= 0 && connect(fd, ai->ai_addr, ai->ai_addrlen) == 0 ? 0 : errno;
+		socklen_t len = sizeof error;
+
+		if (error == EINPROGRESS && poll(&p, 1, 1000) == 1 &&
+		    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+			error = errno;
+		if (error != 0) /* else it is there now: the next attempt will show */
+			(void)snprintf(why, LINK_WHY_SIZE, "%s",
+				       error == ECONNREFUSED ? "connection refused" : strerror(error));
+	}
+	if (list != NULL)
+		freeaddrinfo(list);
+}
+
 amqp_connection_state_t link_open(const struct link_settings *s, struct link_try *t)
 {
 	const struct timeval timeout = {.tv_sec = LINK_CONNECT_S};
@@ -226,6 +258,8 @@ amqp_connection_state_t link_open(const struct link_settings *s, struct link_try
 	r = amqp_socket_open_noblock(sock, host, port, &connect_timeout);
 	if (r != AMQP_STATUS_OK) {
 		(void)snprintf(t->why, sizeof t->why, "%s", amqp_error_string2(r));
+		if (r == AMQP_STATUS_SOCKET_ERROR)
+			explain_connect(host, port, t->why);
 		goto fail;
 	}
 	reply = login(conn, s, t);

@@ -131,6 +131,11 @@ static void on_stop_timer(struct ev_loop *loop, ev_timer *w, int events)
 	ev_break(loop, EVBREAK_ALL);
 }
 
+bool bridge_brokerless(const struct bridge *b)
+{
+	return strcmp(b->config.boss.host, "none") == 0;
+}
+
 void bridge_stop(struct bridge *b, int exit_code)
 {
 	if (b->stopping)
@@ -239,7 +244,8 @@ static int start(struct bridge *b)
 	r = participants_load(b);
 	if (r < 0 && r != -EINVAL)
 		sn_err("cannot read the participants: %s", strerror(-r));
-	if (strcmp(b->config.boss.host, "none") != 0) {
+	bridge_check_secret(b);
+	if (!bridge_brokerless(b)) {
 		b->publisher = publisher_new(b);
 		if (b->publisher == NULL)
 			return -EINVAL;
@@ -258,7 +264,7 @@ static void finish(struct bridge *b)
 	const bool late = b->stopping && sn_clock_mono_ns() >= b->stop_deadline_ns;
 
 	collect(b);
-	air_free(b->air);
+	air_free(b->air, late ? 0. : 0.5);
 	consumer_free(b->consumer);
 	publisher_free(b->publisher, late ? 0. : 1.);
 	disk_free(b->disk);

@@ -44,6 +44,7 @@ static void participant_free(struct participant *p)
 
 	consumer_drop(b->consumer, p);
 	cancel_free(p);
+	rescan_end(p);
 	if (p->watch >= 0)
 		(void)inotify_rm_watch(b->inotify, p->watch);
 	for (it = TAILQ_FIRST(&b->unsynced); it != NULL; it = next) {

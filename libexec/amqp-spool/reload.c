@@ -3,6 +3,7 @@
 #include "bridge.h"
 #include "consumer.h"
 #include "publisher.h"
+#include "svc/secret.h"
 
 static bool same_broker(const struct sn_config *x, const struct sn_config *y)
 {
@@ -12,6 +13,17 @@ static bool same_broker(const struct sn_config *x, const struct sn_config *y)
 	       strcmp(x->boss.ca, y->boss.ca) == 0 && strcmp(x->boss.cert, y->boss.cert) == 0 &&
 	       strcmp(x->boss.key, y->boss.key) == 0 && x->boss.tls == y->boss.tls &&
 	       x->boss.tls_verify == y->boss.tls_verify && x->boss.heartbeat_s == y->boss.heartbeat_s;
+}
+
+void bridge_check_secret(struct bridge *b)
+{
+	int r = sn_secret_check(&b->home, &b->config, b->warning);
+
+	if (r < 0)
+		sn_err("%s", b->warning);
+	else if (r > 0)
+		sn_warn("%s", b->warning);
+	status_touch(b);
 }
 
 void bridge_reload(struct ev_loop *loop, ev_signal *w, int events)
@@ -39,6 +51,7 @@ void bridge_reload(struct ev_loop *loop, ev_signal *w, int events)
 	sn_config_release(&b->config);
 	b->config = config;
 	sn_log_set_level(config.skynet.log_level);
+	bridge_check_secret(b);
 	r = participants_load(b);
 	sn_info("HUP: configuration read%s", r < 0 ? ", with errors" : "");
 	if (anew && b->consumer != NULL) {

@@ -11,7 +11,7 @@
 #include "spool/retire.h"
 #include "sys/dir.h"
 
-enum { PER_TURN = 256, RESCAN_MAX = 2000, RETRY_FIRST_S = 5, RETRY_MAX_S = 60, LINKED_RETRY_S = 5 };
+enum { PER_TURN = 256, RETRY_FIRST_S = 5, RETRY_MAX_S = 60, LINKED_RETRY_S = 5 };
 
 static void wait_s(struct item *it, unsigned seconds)
 {
@@ -115,19 +115,12 @@ static bool take_result(struct item *it)
 
 void results_pump(struct bridge *b)
 {
-	struct participant *p;
 	struct item *it;
 	unsigned budget = PER_TURN;
 
 	if (b->stopping && b->publisher == NULL)
 		return;
-	TAILQ_FOREACH(p, &b->participants, link)
-	{
-		if (p->rescan && (b->publisher == NULL || publisher_ready(b->publisher))) {
-			p->rescan = false;
-			results_rescan(p);
-		}
-	}
+	rescan_go_on(b);
 	while ((it = TAILQ_FIRST(&b->ready)) != NULL) {
 		if (b->publisher != NULL && !publisher_ready(b->publisher))
 			return; /* the next wake comes from it */
@@ -197,6 +190,10 @@ static void send_message(struct item *it, const char *leaf, unsigned number, str
 	struct bridge *b = it->p->b;
 	struct job *j;
 
+	if (b->publisher == NULL && !bridge_brokerless(b)) { /* at start: it is not there yet */
+		it->p->rescan = it->message_due = true;
+		return;
+	}
 	if (b->publisher == NULL) {
 		finish_message(it, leaf, f->text.data + f->body_at, f->head.length);
 		return;
@@ -264,50 +261,6 @@ void results_event(struct participant *p, const char *leaf)
 		reject_orphan(p, leaf);
 	else if (it->state == ITEM_OPEN)
 		item_set_state(it, ITEM_READY);
-}
-
-struct scan {
-	struct participant *p;
-	char (*names)[SN_ATTEMPT_SIZE];
-	size_t count;
-};
-
-static int scan_one(void *arg, const char *leaf)
-{
-	struct scan *s = arg;
-
-	if (strlen(leaf) >= SN_ATTEMPT_SIZE) {
-		reject_entry(s->p, leaf);
-		return 0;
-	}
-	memcpy(s->names[s->count++], leaf, strlen(leaf) + 1);
-	return s->count == RESCAN_MAX;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* At start, after an overflow, and at every reconcile. NAME.m0001 must come before NAME: it is unlinked only when it
- * was sent, and NAME waits for it, so that the order of two names does not matter, but that of messages does. */
-void results_rescan(struct participant *p)
-{
-	struct scan s = {.p = p, .names = sn_malloc(RESCAN_MAX * sizeof *s.names)};
-	int r = sn_dir_each(p->spool.result, scan_one, &s);
-
-	if (r < 0)
-		participant_set_error(p, "cannot list result/new: %s", strerror(-r));
-	qsort(s.names, s.count, sizeof *s.names, by_name);
-	for (size_t i = 0; i < s.count; i++) {
-		if (strchr(s.names[i], 'm') != NULL && strstr(s.names[i], ".m") != NULL)
-			results_event(p, s.names[i]);
-	}
-	for (size_t i = 0; i < s.count; i++) {
-		if (strstr(s.names[i], ".m") == NULL)
-			results_event(p, s.names[i]);
-	}
-	free(s.names);
 }
 
 /* ---- what comes back from the publisher -------------------------------- */

@@ -60,6 +60,8 @@ void status_write(struct bridge *b, const char *state)
 		s.reason = sn_strdup("no room in the spool: nothing is taken from the broker");
 	else if (b->no_queue[0] != '\0')
 		s.reason = sn_asprintf("replies are kept: the broker has no queue %s", b->no_queue);
+	else if (b->warning[0] != '\0')
+		s.reason = sn_strdup(b->warning);
 	r = sn_status_write(b->rundir, &s);
 	if (r < 0)
 		sn_warn("cannot write run/amqp-spool/status: %s", strerror(-r));

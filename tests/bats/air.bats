@@ -358,6 +358,7 @@ all_served() # COUNT
 		c.close()
 	PY
 	send P1 "{\"wait\":\"$T/go\"}" $N-b # only this is noticed
+	wait_until 10 logged 'lost the connection for AIR.*no exchange' # the client would make it, too
 	wait_until 40 asks $N-b .
 	wait_until 10 asks $N-a .
 	touch "$T/go"

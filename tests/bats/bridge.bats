@@ -340,12 +340,119 @@ class ParticipantHandler:
 	bridge_start connecting
 	exo_start P1
 	wait_until 5 logged 'cannot connect to 127.0.0.1:1:'
+	wait_until 10 logged "cannot connect to 127.0.0.1:$BROKER_PORT: connection refused"
+	wait_until 10 logged "cannot connect to 127.0.0.1:$BROKER_PORT for replies: connection refused"
 	broker_restart "$BROKER"
 	engine_queue
 	wait_until 20 state_is amqp-spool connected
 	[ "$(status_of amqp-spool broker)" = "127.0.0.1:$BROKER_PORT" ]
 	send P1
 	take 1
+	no_more
+}
+
+@test "HUP ends a back-off, of workitems and of replies" {
+	# Bound and not listening: it refuses, and nobody else takes it.
+	"$BROKER_PYTHON" - >"$T/port" <<-'PY' 3>&- &
+		import socket, time
+		s = socket.socket()
+		s.bind(("127.0.0.1", 0))
+		print(s.getsockname()[1], flush=True)
+		time.sleep(300)
+	PY
+	echo $! >>"$HOME_PIDS"
+	wait_until 10 [ -s "$T/port" ]
+	port=$(cat "$T/port")
+	home_make "$HOMES/h" "127.0.0.1:$port"
+	participant P1
+	engine_queue
+	bridge_start connecting
+	# The fifth failure is followed by 8 to 16 s of waiting.
+	refused() { [ "$(grep -c "$1: connection refused" "$H/log/bridge.txt")" -ge "$2" ]; }
+	wait_until 40 refused 127.0.0.1:$port 5
+	wait_until 40 refused 'for replies' 5
+	workitems=$(grep -c "127.0.0.1:$port: connection refused" "$H/log/bridge.txt")
+	replies=$(grep -c 'for replies: connection refused' "$H/log/bridge.txt")
+	kill -HUP "$(bridge_pid)"
+	wait_until 4 refused 127.0.0.1:$port $((workitems + 1))
+	wait_until 4 refused 'for replies' $((replies + 1))
+	# And what it finds then is used.
+	sed -i "s/127.0.0.1:$port\$/$BROKER_HOST:$BROKER_PORT/" "$H/etc/conf.d/test.conf"
+	kill -HUP "$(bridge_pid)"
+	wait_until 20 _bridge_is connected 0
+	exo_start P1
+	send P1
+	take 1
+}
+
+@test "a password file that is missing, or that others may read, is complained of" {
+	home_make "$HOMES/h"
+	sed -i 's/^amqp_pwd.*//' "$H/etc/conf.d/test.conf"
+	home_set '[boss]' 'amqp_password_file = password'
+	participant P1
+	run -78 skynet-config --check
+	[[ $output == *"error: amqp_password_file $H/etc/password: No such file"* ]]
+	run -78 skynet-config --check -p P1
+	bridge_spawn
+	wait_until 10 gone "$bridge"
+	bridge_shows 'state: config-error'
+	grep -q '^reason: .*password' "$H/run/amqp-spool/status"
+	mkdir "$H/etc/password"
+	run -78 skynet-config --check
+	rmdir "$H/etc/password"
+	echo "$BROKER_PASS" >"$H/etc/password"
+	chmod 644 "$H/etc/password"
+	run -0 skynet-config --check
+	[[ $output == *"warning: amqp_password_file $H/etc/password: everybody may read it"* ]]
+	bridge_start
+	logged 'warning: amqp_password_file .*everybody may read it'
+	grep -q '^reason: .*everybody may read it' "$H/run/amqp-spool/status"
+	chmod 600 "$H/etc/password"
+	run -0 skynet-config --check
+	[ -z "$output" ]
+	kill -HUP "$(bridge_pid)"
+	quiet() { not grep -q '^reason' "$H/run/amqp-spool/status"; }
+	wait_until 5 quiet
+	# Missing at a reload: the connections that there are live on, the status says it.
+	rm "$H/etc/password"
+	kill -HUP "$(bridge_pid)"
+	shown() { grep -q '^reason: .*No such file' "$H/run/amqp-spool/status"; }
+	wait_until 5 shown
+	home_set '[boss]' 'amqp_host = none'
+	run -0 skynet-config --check
+	[ -z "$output" ]
+}
+
+@test "messages sent on the way while the bridge was down go out when it is up" {
+	home_make "$HOMES/h"
+	participant P1 'import os, time
+class ParticipantHandler:
+    def handle_wi(self, wid):
+        for i in range(3):
+            wid.fields.step = i
+            self.send_to_engine(wid)
+        while not os.path.exists(wid.fields.wait):
+            time.sleep(0.01)
+        wid.fields.step = "last"
+'
+	engine_queue
+	exo_start P1
+	bridge_start
+	kill -STOP "$(bridge_pid)"
+	STOPPED=$(bridge_pid)
+	printf '{"fields":{"wait":"%s"},"fei":{"wfid":"w","expid":"0"}}' "$T/go" >"$T/wi"
+	spool-put P1 "$T/wi"
+	three() { [ "$(find "$W/result/new" -name '*.m000?' | wc -l)" -eq 3 ]; }
+	wait_until 10 three
+	kill -KILL "$STOPPED"
+	STOPPED=
+	bridge_start
+	touch "$T/go"
+	take 4
+	for i in 1 2 3; do
+		[ "$(reply 'd["fields"]["step"]' $i)" = $((i - 1)) ]
+	done
+	[ "$(reply 'd["fields"]["step"]' 4)" = last ]
 	no_more
 }
 

@@ -322,6 +322,27 @@ plant() # KIND: at result/new/$name
 	no_more
 }
 
+@test "30,000 entries behind an inotify overflow are cleared at once, step by step, others go on" {
+	bridge_and P1 P2
+	exo_start P2
+	STOPPED=$bridge
+	kill -STOP "$bridge"
+	"$BROKER_PYTHON" - "$H/spool/P1/work/result/new" 30000 <<-'PY'
+		import os, sys
+		d = os.open(sys.argv[1], os.O_RDONLY)
+		for i in range(int(sys.argv[2])):
+		    os.close(os.open(f"junk{i}", os.O_WRONLY | os.O_CREAT, dir_fd=d))
+	PY
+	send_many P2 50
+	kill -CONT "$bridge"
+	STOPPED=
+	take 50 15
+	once 50
+	cleared() { [ -z "$(ls -U "$H/spool/P1/work/result/new")" ]; }
+	wait_until 25 cleared # 2,000 of them every 30 s would take minutes
+	[ "$(bridge_pid)" = "$bridge" ]
+}
+
 # --- permissions, with real uids, in the system home of a mount namespace of its own ---
 
 # Runs inside of it. P1 is run by nobody, P2 by games, the bridge by daemon; svlogd does not matter here.

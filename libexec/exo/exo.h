@@ -5,8 +5,10 @@
  * Where things are: main.c (arguments), setup.c (start, end), lifecycle.c (signals), intake.c (what waits), dispatch.c
  * (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end),
  * crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c, tag.c, output.c (log lines),
- * limits.c (of its workers).
- * control.c, peer.c, enquiry.c are the control socket (docs/CONTROL.md). Not here: AIR, which is the bridge's. */
+ * limits.c (of its workers), limit.c (time_limit), reload.c (HUP), hear.c (what workers say), answer.c (results by exo).
+ * The control socket (docs/CONTROL.md) is control.c (clients), peer.c (who may ask), request.c (what they ask), enquiry.c
+ * (status), ask.c (what handlers are asked), cancel.c and withdraw.c, procs.c (stacks). Not here: AIR, which is the
+ * bridge's. */
 #ifndef EXO_EXO_H
 #define EXO_EXO_H
 

@@ -8,14 +8,15 @@ lib=$(dirname "$(readlink -f "$0")")/lib
 
 usage()
 {
-	echo 'usage: skynet reload NAME…|--all
+	echo 'usage: skynet reload [--timeout S] NAME…|--all
 
 Lets running services read configuration and code anew. Idle workers are replaced now, busy ones when
 they finish (SIGHUP). A configuration that is wrong is refused here and changes nothing; code that does
 not load is refused by the service, and its workers stay.
 NAME may be amqp-spool.
 
-      --all  every participant that runs
+  -t, --timeout S  wait at most S seconds for each to try its code (default: start_limit and 10)
+      --all        every participant that runs
 
 Exit code: 0; 1 the code of one does not load; 3 one does not run; 4 no such participant;
 78 the configuration is wrong.'
@@ -32,7 +33,7 @@ status_line()
 await_reload()
 {
 	_limit=$(config -p "$1" participant.start_limit 2>/dev/null) || _limit=60
-	_tries=$(((_limit + 10) * 20))
+	_tries=$((${timeout:-$((_limit + 10))} * 20))
 	while [ "$(status_line "$1" reloads)" = "$2" ]; do
 		_tries=$((_tries - 1))
 		if [ "$_tries" -le 0 ] || ! is_running "$1"; then

@@ -57,11 +57,8 @@ static void take(int sig)
 int stacks_prepare(void)
 {
 	struct sigaction sa = {.sa_handler = take, .sa_flags = SA_RESTART};
-	void *frames[1];
-
 	shot.null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	shot.fd = shot.null < 0 ? -1 : fcntl(shot.null, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN);
-	(void)backtrace(frames, 1); /* loads what it needs: not in a signal handler */
 	if (shot.fd < 0 || sem_init(&shot.taken, 0, 0) < 0 || sigaction(stacks_signal(), &sa, NULL) < 0)
 		return -errno;
 	return python_stacks_on_signal(python_signal(), shot.fd);
@@ -196,16 +193,20 @@ static void *print_all(void *arg)
 {
 	struct worker *w = arg;
 	sigset_t ours;
+	void *frames[1];
 
 	(void)sigemptyset(&ours);
 	(void)sigaddset(&ours, python_signal());
 	(void)pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
 	(void)dup3(w->base.slots[w->base.slot_now], shot.fd,
 		   O_CLOEXEC); /* the pipe of the workitem that runs */
-	(void)dprintf(shot.fd, "stacks of process %d\n", (int)getpid());
-	print_c_stacks();
 	(void)dprintf(shot.fd, "Python stacks of process %d\n", (int)getpid());
 	print_python_stacks(w);
+	/* Loads what it needs, which must not be done in a signal handler, and not before it is asked for: it has its
+	 * price in memory. Should another thread hang in the loader so do we, but Python's stacks are out. */
+	(void)backtrace(frames, 1);
+	(void)dprintf(shot.fd, "C stacks of process %d\n", (int)getpid());
+	print_c_stacks();
 	(void)dprintf(shot.fd, "end of the stacks of process %d\n", (int)getpid());
 	(void)dup3(shot.null, shot.fd, O_CLOEXEC);
 	(void)pthread_mutex_lock(&w->base.lock);

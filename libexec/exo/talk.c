@@ -1,5 +1,6 @@
 /* The sockets between exo and a worker (docs/WORKER.md). */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -11,9 +12,18 @@
 #include "sys/dir.h"
 #include "sys/fd.h"
 
-enum { PACKET_SIZE = 4097, ANSWER_SIZE = (64 << 10) + 64 };
+/* READ_ALL_MAX: more than a socket holds; who goes on sending meanwhile is not waited for. */
+enum { PACKET_SIZE = 4097, ANSWER_SIZE = (64 << 10) + 64, READ_ALL_MAX = 1024 };
 
-/* 1 one packet was handled, 0 there is none. */
+static bool hung_up(int sock)
+{
+	struct pollfd p = {.fd = sock};
+
+	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* 1 one packet was handled, 0 there is none (limit.c may have read it in the same turn of the loop), -1 there will be
+ * none any more. */
 static int read_packet(struct worker *w, int sock, char *text, size_t size)
 {
 	int fd = -1;
@@ -23,6 +33,10 @@ static int read_packet(struct worker *w, int sock, char *text, size_t size)
 		(void)close(fd); /* nobody asked for one */
 	if (n == -EMSGSIZE)
 		hear_break_off(w, "sent a packet that is too long");
+	if (n == 0 && !hung_up(sock))
+		hear_break_off(w, "sent an empty packet"); /* it reads like the end, which it is not */
+	else if (n == 0)
+		return -1; /* waitpid says the rest */
 	if (n <= 0)
 		return 0;
 	hear(w, text);
@@ -43,7 +57,7 @@ static void on_control(struct ev_loop *loop, ev_io *io, int events)
 	struct worker *w = io->data;
 
 	(void)events;
-	if (read_packet(w, io->fd, text, ANSWER_SIZE) == 0)
+	if (read_packet(w, io->fd, text, ANSWER_SIZE) < 0)
 		ev_io_stop(loop, io);
 }
 
@@ -53,12 +67,14 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int events)
 
 	(void)loop, (void)events;
 	w->x->look = true;
-	if (read_one(w, io->fd) == 0) { /* its end is closed and nothing is left: waitpid says the rest */
-		ev_io_stop(w->x->loop, io);
-		return;
+	for (unsigned n = 0; n < WORKER_JOBS && io->fd >= 0; n++) {
+		int r = read_one(w, io->fd);
+
+		if (r < 0)
+			ev_io_stop(w->x->loop, io);
+		if (r <= 0)
+			break;
 	}
-	for (unsigned n = 1; n < WORKER_JOBS && io->fd >= 0 && read_one(w, io->fd) == 1; n++)
-		;
 }
 
 void talk_start(struct worker *w)
@@ -80,7 +96,7 @@ void talk_stop(struct worker *w)
 
 void talk_read_all(struct worker *w)
 {
-	while (read_one(w, w->work) == 1)
+	for (unsigned n = 0; n < READ_ALL_MAX && read_one(w, w->work) == 1; n++)
 		;
 }
 

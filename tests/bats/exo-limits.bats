@@ -108,6 +108,48 @@ begun() { wait_until 20 journal "^begin $1 "; }
 	[ "$(grep -l '^attempt: 1' "$W"/result/new/* | wc -l)" = 3 ]
 }
 
+@test "time_limit: its timer and the end of the work in one turn of exo, which goes on listening to the worker" {
+	command -v strace >/dev/null || skip "no strace"
+	echo 'time_limit = 10' >>"$CONF"
+	start_ready
+	n=$(put n=1 do=wait wait=go)
+	begun 1
+	# The next time it would wait it is held up: then there is a packet to read, and the timer is due.
+	strace -p "$exo" -o "$S/trace" -e trace=epoll_wait,epoll_pwait \
+		-e inject=epoll_wait,epoll_pwait:delay_enter=6000000:when=1 2>"$S/strace" 3>&- &
+	PIDS="$PIDS $!"
+	wait_until 10 grep -q attached "$S/strace"
+	m=$(put n=2) # wakes it, so that it comes to that
+	touch "$S/go"
+	wait_until 10 journal '^end 1$'
+	wait_until 10 has_result "$n"
+	wait_until 10 has_result "$m"
+	o=$(put n=3)
+	wait_until 3 has_result "$o" # after 5 s its own timer would find it
+	[ "$(header "$o" outcome)" = ok ]
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "a packet of no bytes from a worker is no reason to stop listening to it" {
+	handler_with <<-'PY'
+		def do_empty(self, f):
+		    import socket
+		    for fd in map(int, os.listdir("/proc/self/fd")):
+		        try:
+		            socket.socket(fileno=os.dup(fd)).send(b"")
+		        except OSError:
+		            pass # no socket
+	PY
+	start_ready
+	n=$(put n=1 do=empty)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	logged 'sent an empty packet'
+	m=$(put n=2)
+	wait_until 20 has_result "$m"
+	[ "$(header "$m" outcome)" = ok ]
+}
+
 @test "time_limit: told to die, it finished in time: its result counts, and the worker is replaced" {
 	echo 'time_limit = 8' >>"$CONF"
 	handler_with <<-'PY'

@@ -85,24 +85,6 @@ int sn_cancel_marked(const struct sn_spool *s, const char *name)
 	return exists(s->open, leaf);
 }
 
-int sn_cancel_by(const struct sn_spool *s, const char *name, char ret_by[SN_NAME_SIZE])
-{
-	struct sn_buf b = SN_BUF(SN_NAME_SIZE);
-	char leaf[SN_CANCEL_LEAF_SIZE];
-	int r;
-
-	sn_cancel_format(name, SN_CANCEL_MARK, leaf);
-	r = sn_dir_read(s->open, leaf, &b);
-	if (r == 0 || r == -E2BIG) {
-		const bool valid = r == 0 && b.data != NULL && sn_name_valid(b.data);
-
-		(void)snprintf(ret_by, SN_NAME_SIZE, "%s", valid ? b.data : "");
-		r = 0;
-	}
-	sn_buf_release(&b);
-	return r;
-}
-
 /* To where it stays. */
 static int file_item(struct sn_spool *s, const char *name, enum sn_cancel_leaf from)
 {

@@ -23,8 +23,6 @@ void sn_cancel_ring(struct sn_spool *s, const char *name);
 int sn_cancel_mark(struct sn_spool *s, const char *name, const char *by) SN_CHECK;
 /* 1 if the workitem is marked, else 0. */
 int sn_cancel_marked(const struct sn_spool *s, const char *name) SN_CHECK;
-/* Who marked it: "" if the marker is empty (a crash within cancel.2). 0; -ENOENT. */
-int sn_cancel_by(const struct sn_spool *s, const char *name, char ret_by[SN_NAME_SIZE]) SN_CHECK;
 /* cancel.3: NAME.cancel → done/…, or with `tell` → NAME.tell. 0; -ENOENT: it was, or was never there. */
 int sn_cancel_decided(struct sn_spool *s, const char *name, bool tell) SN_CHECK;
 /* cancel.4: takes the workitem out of new/. 0; -ENOENT: it is not there. */

@@ -49,7 +49,6 @@ struct targets {
 	const char *cancel; /* its name: what arrived later is not meant */
 	char (*names)[SN_NAME_SIZE];
 	size_t count, cap, limit;
-	bool decided; /* by a bridge that died before cancel.3, or by us when cancel.3 failed */
 };
 
 static void add_target(struct targets *t, const char *name)
@@ -111,22 +110,8 @@ static void match(struct targets *t, const struct sn_fei *fei)
 	}
 }
 
-/* Was it decided by a bridge that died before cancel.3? An empty marker is one that was cut short, so the same. */
-static bool was_decided(struct participant *p, const char *cancel)
-{
-	struct item *it, *next;
-	char by[SN_NAME_SIZE];
-
-	HASH_ITER(hh, p->items, it, next)
-	{
-		if (it->cancelled && sn_cancel_by(&p->spool, it->name, by) == 0 &&
-		    (by[0] == '\0' || strcmp(by, cancel) == 0))
-			return true;
-	}
-	return false;
-}
-
-/* 0 or -errno. *ret_tell: it cannot be known. Where it was decided before, the markers are pursued as every marker is. */
+/* 0 or -errno. *ret_tell: it cannot be known. Decided once more after a crash it comes out the
+ * same: what is meant stays open until cancel.3, and nothing that arrived later counts. */
 static int find_targets(struct targets *t, const struct sn_workitem *w, bool *ret_tell)
 {
 	int r = 0;
@@ -141,9 +126,6 @@ static int find_targets(struct targets *t, const struct sn_workitem *w, bool *re
 			match(t, &w->fei);
 		return r;
 	}
-	t->decided = was_decided(t->p, t->cancel);
-	if (t->decided)
-		return 0;
 	t->limit = 2;
 	r = sn_dir_each(t->p->spool.open, list_open, t);
 	*ret_tell = t->count > 1;
@@ -181,7 +163,7 @@ static int decide(struct participant *p, const char *name, const struct sn_worki
 		r = mark(&t);
 	if (r == 0)
 		r = sn_cancel_decided(&p->spool, name, tell);
-	if (r == 0 && t.count == 0 && !t.decided)
+	if (r == 0 && t.count == 0)
 		sn_warn("participant=%s cancel=%s: %s", p->name, name,
 			tell ? "it does not say which of several workitems: the handlers are told"
 			     : "cancels nothing that is open here");

@@ -146,6 +146,31 @@ connections() { broker_ctl "$BROKER" -q list_connections --no-table-headers clie
 	wait_until 10 idle P1
 }
 
+@test "two hosts with the same process: skynet query --remote shows both, cancel --remote ends both" {
+	air_home
+	bridge_start
+	exo_start P1
+	send P1 "{\"wait\":\"$T/never\"}" $N
+	wait_until 10 asks $N '.participants.P1.code == 0'
+	first=$H
+	home_make "$HOMES/second" # the other host: it takes from another queue
+	home_set '[skynet]' 'air_after = 0.1'
+	participant P2 "$HANDLER"
+	bridge_start
+	exo_start P2
+	send P2 "{\"wait\":\"$T/never\"}" $N
+	two() { [ "$(air $N status --count 2 --timeout 2 | wc -l)" -eq 2 ]; }
+	wait_until 20 two
+	run -0 skynet-query --remote --timeout 5 $N
+	[[ $output == *P1* && $output == *P2* ]]
+	run -0 skynet-query --remote --json --timeout 5 $N
+	run -0 skynet-cancel --remote --wait 8 $N
+	echo "$output"
+	take 2
+	"$BROKER_PYTHON" -c 'import json,sys; assert all(json.load(open(f))["fields"]["__result__"] is False for f in sys.argv[1:])' "$REPLIES"/*
+	home_use "$first"
+}
+
 @test "short work never pays: no connection, no thread; air_after = no: never" {
 	air_home 30
 	bridge_start

@@ -292,6 +292,33 @@ settled() { idle P1 && spool-check P1; }
 	no_more
 }
 
+@test "a reply in result/new for a cancelled workitem is not sent, whatever it says" {
+	cancel_home
+	bridge_start
+	exo_start P1
+	send P1 "{\"wait\":\"$T/go\"}" w-a
+	wait_until 10 began w-a
+	STOPPED=$(exo_pid P1)
+	kill -STOP "$STOPPED"
+	cancel_object w-a
+	wait_until 10 has_cancel_items 1
+	name=$(item_of w-a)
+	"$BROKER_PYTHON" - "$S" "$name" <<-'PY'
+		import hashlib, os, pathlib, sys
+		s, name = pathlib.Path(sys.argv[1]), sys.argv[2]
+		body = (s / "open" / name).read_bytes()
+		t = "2026-11-22T10:54:43.865116Z"
+		head = (f"outcome: ok\nattempt: 1\nstarted: {t}\nfinished: {t}\nsend: reply\nlength: {len(body)}\n"
+		        f"sha256: {hashlib.sha256(body).hexdigest()}\n\n")
+		(s / "work/result/tmp/x").write_bytes(head.encode() + body)
+		os.rename(s / "work/result/tmp/x", s / "work/result/new" / name)
+	PY
+	wait_until 10 cancelled w-a
+	outcome_is w-a ok
+	wait_until 5 unacked_is P1 0
+	no_more
+}
+
 @test "an unusable result of a cancelled workitem is not tried again" {
 	cancel_home
 	bridge_start

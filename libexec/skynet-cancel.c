@@ -104,6 +104,13 @@ static void advise(struct cancel *k, const struct sn_item *it)
 	}
 }
 
+/* It did not answer to the end, but it has the request, or will read it when it goes on. */
+static bool has_heard(const struct sn_asked *a)
+{
+	return a->control.sent > 0 &&
+	       (a->control.end == SN_CONTROL_SILENT || a->control.end == SN_CONTROL_CUT);
+}
+
 /* Worse codes win: what could not be asked, what runs on, what nobody runs. */
 static int judge(struct cancel *k, const char *text)
 {
@@ -131,10 +138,7 @@ static int judge(struct cancel *k, const char *text)
 		    (!a->matched && sn_enquiry_open_items(&k->e, a->name) == 0))
 			continue;
 		sn_cli_failed(&k->cli, a->failed, "%s: %s%s", a->name, a->matched ? "still running" : a->why,
-			      a->matched || a->control.end == SN_CONTROL_SILENT ||
-					      a->control.end == SN_CONTROL_CUT
-				      ? "; the request stands"
-				      : "");
+			      a->matched || has_heard(a) ? "; the request stands" : "");
 		code = a->failed;
 	}
 	if (code == 0 && k->running > 0) { /* nobody waited: exo calls that an end */

@@ -37,13 +37,14 @@ struct sn_control {
 	enum sn_control_end end;
 	int code;		       /* of SN_CONTROL_ENDED: an exit code of docs/HOME.md */
 	char why[SN_CONTROL_WHY_SIZE]; /* decoded, may hold control characters; "" nothing */
+	size_t sent;		       /* bytes of the request; 0: it never heard of it */
 	/* private */
 	int fd;	  /* -1: over */
 	int path; /* the socket, by O_PATH */
 	uid_t owner;
 	bool connected;
 	char *request;
-	size_t sent, sum, at;
+	size_t sum, at;
 	struct sn_buf in;
 };
 

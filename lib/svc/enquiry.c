@@ -30,7 +30,10 @@ static void settle_key(struct sn_enquiry *e, const char *text)
 	if (names == 1)
 		e->key = e->name;
 	else if (names > 1)
-		sn_cli_die(e->cli, SN_EXIT_BAD_ITEM, "%s: begins the names of %zu workitems", text, names);
+		sn_cli_die(
+			e->cli, SN_EXIT_BAD_ITEM,
+			"%s: begins the names of %zu workitems, say more of it (skynet show %s lists them)",
+			text, names, text);
 }
 
 static void find_items(struct sn_enquiry *e, const char *text)

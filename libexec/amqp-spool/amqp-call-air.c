@@ -85,16 +85,21 @@ static bool print_answer(const struct sn_buf *b, const char *id)
 
 int call_air(struct call *c, const struct call_air *a)
 {
-	const int64_t until_ns = sn_clock_mono_ns() + a->timeout_ns;
+	const int64_t start_ns = sn_clock_mono_ns(), until_ns = start_ns + a->timeout_ns,
+		      routed_ns = start_ns + CALL_CONFIRM_S * 1000000000LL;
 	struct sn_buf answer = SN_BUF(ANSWER_MAX);
 	char queue[QUEUE_SIZE], id[ID_SIZE];
-	unsigned answers = 0;
 	enum call_heard heard;
+	unsigned answers = 0;
+	bool routed = false; /* until then nobody knows whether a host has it, however short the time is */
 
 	declare(c, queue);
 	make_id(id);
 	ask(c, a, queue, id);
-	while ((heard = call_hear(c, until_ns, &answer)) == CALL_ACKED || heard == CALL_DELIVERED) {
+	while ((heard = call_hear(c, routed || until_ns > routed_ns ? until_ns : routed_ns, &answer)) ==
+		       CALL_ACKED ||
+	       heard == CALL_DELIVERED) {
+		routed = true;
 		answers += heard == CALL_DELIVERED && print_answer(&answer, id);
 		sn_buf_reset(&answer);
 	}

@@ -250,6 +250,10 @@ null" ]
 	rm "$H/run/P1/control"
 	touch "$H/run/P1/control"
 	run -77 skynet query P1
+	put '{}' wf-1
+	run -77 skynet cancel wf-1
+	has 'not its own'
+	[[ $output != *'the request stands'* ]] # nobody was asked
 }
 
 @test "a socket of another uid is not talked to" {

@@ -356,6 +356,7 @@ STATUS='{"type":"status","state":"ready","workers":['$WORKER']},{"type":"answer"
 	run -4 skynet query --remote --json wf-1
 	has '[]'
 	hosts P1.wf-1 ''
+	run -4 skynet query --remote --timeout 0 wf-1 # however short: the broker knows that
 	run -4 skynet query --remote wf-1
 	run -75 skynet query --remote --timeout 0.5 --participant P1 wf-1
 	has 'none answered'

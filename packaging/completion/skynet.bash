@@ -134,7 +134,8 @@ _skynet_options()
 	spool-*) command=(spool "${1#spool-}") ;;
 	spool) [[ -z ${2:-} ]] || command=(spool "$2") ;;
 	esac
-	_skynet_offer "$({ echo ' --help' && _skynet_ask "${command[@]}" --help; } |
+	# What stands in parentheses is another verb's.
+	_skynet_offer "$({ echo ' --help' && _skynet_ask "${command[@]}" --help; } | sed 's/(skynet [^)]*)//g' |
 		grep -oE -- '(^|[^-A-Za-z])--[a-z][a-z-]*' | grep -oE -- '--[a-z-]+' | sort -u)"
 }
 

@@ -96,10 +96,12 @@ static void run(struct sn_worker *w, struct sn_answer *ret)
 	so_control_leave(s);
 	(void)fflush(NULL); /* what was printed belongs to this workitem; nothing to do about an error */
 	(void)snprintf(message, sizeof message, "skynet_handle returned %d", r);
-	if (r == 0 || r == 1)
-		sn_worker_reply(w, out->json, out->json != NULL ? out->len : 0, r == 0, ret);
-	else
+	if (r != 0 && r != 1)
 		sn_worker_error(w, out->error != NULL ? out->error : message, "", 0, ret);
+	else if (out->json != NULL && out->len == 0) /* it was forgotten: that is not "unchanged" */
+		sn_worker_error(w, "the reply has the length 0", "", 0, ret);
+	else
+		sn_worker_reply(w, out->json, out->json != NULL ? out->len : 0, r == 0, ret);
 }
 
 static void release(struct sn_worker *w, struct sn_answer *a)

@@ -297,16 +297,18 @@ int skynet_handle(const struct skynet_workitem *in, struct skynet_reply *out)
 	if (strstr(in->json, "\"do\":\"error\"")) { out->error = "no \"luck\""; return -7; }
 	if (strstr(in->json, "\"do\":\"plain\"")) return 5;
 	if (strstr(in->json, "\"do\":\"junk\"")) { out->json = "junkjunk"; out->len = 4; return 0; }
+	if (strstr(in->json, "\"do\":\"nolen\"")) { out->json = in->json; return 0; }
 	return 1;
 }
 int skynet_control(const struct skynet_control *m) { return SKYNET_UNSUPPORTED; }
 END
 	start_ready
-	a=$(put do=error) b=$(put do=plain) c=$(put do=junk) d=$(put do=false) e=$(put 'params={"forget":1}')
+	a=$(put do=error) b=$(put do=plain) c=$(put do=junk) l=$(put do=nolen) d=$(put do=false) e=$(put 'params={"forget":1}')
 	wait_until 10 has_result "$e"
 	[ "$(message "$a")" = 'no "luck"' ]
 	[ "$(message "$b")" = 'skynet_handle returned 5' ]
 	[ "$(message "$c")" = 'the reply is not a JSON object' ]
+	[ "$(message "$l")" = 'the reply has the length 0' ]
 	[ "$(header "$d" outcome)" = ok ]
 	[ "$(field "$d" '["fields"]["__result__"]')" = False ]
 	[ "$(header "$e" send)" = nothing ]

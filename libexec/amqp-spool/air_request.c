@@ -58,6 +58,7 @@ static const char *parse_verb(struct enquiry *q, struct sn_span args, struct sn_
 	cJSON *options = kwargs.data != NULL ? cJSON_ParseWithLength(kwargs.data, kwargs.len) : NULL;
 	const cJSON *verb = cJSON_GetArrayItem(list, 0);
 	const char *why = NULL;
+	double kill;
 
 	if (!cJSON_IsArray(list) || !cJSON_IsString(verb))
 		why = "no verb";
@@ -66,7 +67,8 @@ static const char *parse_verb(struct enquiry *q, struct sn_span args, struct sn_
 	else
 		q->cancel = verb->valuestring[0] == 'c';
 	q->wait_ms = (long)number_of(options, "wait", q->cancel ? 0 : WAIT_STATUS_MS, WAIT_MAX_MS);
-	q->kill_s = (long)number_of(options, "kill", -1, KILL_MAX_S);
+	kill = number_of(options, "kill", -1, KILL_MAX_S);
+	q->kill_s = (long)kill + ((double)(long)kill < kill); /* exo counts whole ones */
 	cJSON_Delete(list);
 	cJSON_Delete(options);
 	return why;

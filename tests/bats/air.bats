@@ -131,7 +131,7 @@ connections() { broker_ctl "$BROKER" -q list_connections --no-table-headers clie
 	send P1 '{}' $N-b
 	wait_until 10 asks $N-a '.participants.P1.workitems[0].state == "running"'
 	wait_until 10 asks $N-b '.participants.P1.code == 0 or .participants.P1.code == 4'
-	air $N-b cancel >"$T/answer"
+	air $N-b cancel --kill 0.5 >"$T/answer" # exo takes whole seconds only, from 1 on
 	jq -e '[.participants.P1.lines[].event] | contains(["withdrawn"])' "$T/answer"
 	air P1.$N-a cancel --wait 5000 --timeout 8 >"$T/answer"
 	jq -e '.verb == "cancel" and .participants.P1.code == 0' "$T/answer"

@@ -25,7 +25,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("service")
     parser.add_argument("verb", nargs="?")
     parser.add_argument("--wait", type=int)
-    parser.add_argument("--kill", type=int)
+    parser.add_argument("--kill", type=float)
     parser.add_argument("--deadline", type=float)
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=5)

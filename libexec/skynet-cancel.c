@@ -133,12 +133,14 @@ static int judge(struct cancel *k, const char *text)
 		code = SN_EXIT_NOT_RUNNING;
 	for (size_t i = 0; i < k->e.count; i++) {
 		const struct sn_asked *a = &k->e.asked[i];
+		bool runs;
 
 		if (a->failed == 0 || a->failed == SN_EXIT_NOT_RUNNING ||
 		    (!a->matched && sn_enquiry_open_items(&k->e, a->name) == 0))
 			continue;
-		sn_cli_failed(&k->cli, a->failed, "%s: %s%s", a->name, a->matched ? "still running" : a->why,
-			      a->matched || has_heard(a) ? "; the request stands" : "");
+		runs = a->matched && a->why[0] == '\0';
+		sn_cli_failed(&k->cli, a->failed, "%s: %s%s", a->name, runs ? "still running" : a->why,
+			      runs || has_heard(a) ? "; the request stands" : "");
 		code = a->failed;
 	}
 	if (code == 0 && k->running > 0) { /* nobody waited: exo calls that an end */

@@ -313,6 +313,7 @@ static void wait_is_over(struct client *c)
 void cancel_request(struct client *c, const struct request *rq)
 {
 	unsigned found;
+	bool more;
 
 	if (rq->key == NULL) {
 		client_error(c, SN_EXIT_USAGE, "cancel needs a name or a wfid");
@@ -322,8 +323,10 @@ void cancel_request(struct client *c, const struct request *rq)
 		tell_all(c);
 		return;
 	}
-	found = cancel_with_workers(c, rq) + withdraw(c, rq);
-	if (found == 0)
+	found = cancel_with_workers(c, rq) + withdraw(c, rq, &more);
+	if (more)
+		client_error(c, SN_EXIT_TRY_AGAIN, "more of them wait, ask again");
+	else if (found == 0)
 		client_end(c, SN_EXIT_UNKNOWN);
 	else if (c->follows.count == 0 || rq->wait_s <= 0)
 		client_end(c, 0);

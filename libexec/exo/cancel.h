@@ -36,8 +36,8 @@ void cancel_settle(struct cancel *k, const struct item *it, const char *how, con
 bool cancel_intercept(struct exo *x, const struct item *it);
 void cancels_release(struct exo *x);
 
-/* withdraw.c: those that no worker has begun. Returns how many were found. */
-unsigned withdraw(struct client *c, const struct request *rq);
+/* withdraw.c: those that no worker has begun. Returns how many were found; `ret_more`: there are more than that. */
+unsigned withdraw(struct client *c, const struct request *rq, bool *ret_more);
 /* An entry, found or new. NULL: there are too many. */
 struct cancel *cancel_add(struct exo *x, const struct item *it, const char *wfid);
 /* One line about it for one client. `h`: NULL, or what the handler said. */

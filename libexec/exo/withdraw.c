@@ -93,7 +93,7 @@ static int look_at_cur(void *arg, const char *leaf)
 	return item_list_add(&s->found, &it) < 0 ? 1 : 0;
 }
 
-static unsigned withdraw_in(struct client *c, const struct request *rq, bool new)
+static unsigned withdraw_in(struct client *c, const struct request *rq, bool new, bool *ret_more)
 {
 	struct search s = {.x = c->x, .key = rq->key};
 	unsigned found = 0;
@@ -102,6 +102,7 @@ static unsigned withdraw_in(struct client *c, const struct request *rq, bool new
 
 	if (r < 0)
 		sn_err("cannot read work/%s: %s", new ? "new" : "cur", strerror(-r));
+	*ret_more = *ret_more || r > 0;
 	for (size_t i = 0; i < s.found.count; i++) {
 		const struct item *it = &s.found.items[i];
 
@@ -117,7 +118,9 @@ static unsigned withdraw_in(struct client *c, const struct request *rq, bool new
 	return found;
 }
 
-unsigned withdraw(struct client *c, const struct request *rq)
+unsigned withdraw(struct client *c, const struct request *rq, bool *ret_more)
 {
-	return withdraw_claimed(c, rq) + withdraw_in(c, rq, true) + withdraw_in(c, rq, false);
+	*ret_more = false;
+	return withdraw_claimed(c, rq) + withdraw_in(c, rq, true, ret_more) +
+	       withdraw_in(c, rq, false, ret_more);
 }

@@ -471,6 +471,21 @@ def cancel(self, wid):
 	journal_count '^begin' 2
 }
 
+@test "more of a wfid wait than are withdrawn at once: that is said, and asking again withdraws the rest" {
+	start_ready
+	put n=1 do=wait wait=go wfid=w-one
+	begun 1
+	"$LIB/mkwi.py" many "$H" P1 1100 300 >/dev/null # all of one wfid
+	code_of 'cancel 20261122-1028-renejayu-pobapeze'
+	[ "$code" = 75 ]
+	answers '[x["type"] for x in a[-2:]]' "['error', 'end']"
+	ask 'cancel 20261122-1028-renejayu-pobapeze'
+	results 1100
+	: >"$S/go"
+	wait_until 20 results 1101
+	journal_count '^begin ' 1
+}
+
 @test "cancel() raises, hangs, returns what is no JSON; no cancel() at all; and wait ends in 75" {
 	handler_with <<-'PY'
 		def handle_wi(self, wid):

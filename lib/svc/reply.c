@@ -169,10 +169,10 @@ bool sn_reply_runs(const struct sn_reply *rep, const char *item)
 
 void sn_reply_head(const struct sn_reply *rep, const char *name)
 {
-	static const char *const KEYS[] = {"state", "pid", "since", "waiting"};
-	struct sn_span v[4];
+	static const char *const KEYS[] = {"state", "pid", "since", "waiting", "reason"};
+	struct sn_span v[5];
 
-	members(whole(rep->status), KEYS, v, 4);
+	members(whole(rep->status), KEYS, v, 5);
 	printf("%s: ", name);
 	sn_control_print("", v[0]);
 	print_since(v[2]);
@@ -180,6 +180,10 @@ void sn_reply_head(const struct sn_reply *rep, const char *name)
 	sn_control_print("; ", sn_reply_member(v[3], "new"));
 	sn_control_print(" waiting, ", sn_reply_member(v[3], "ahead"));
 	puts(" claimed ahead");
+	if (v[4].data != NULL) {
+		sn_control_print("  reason    ", v[4]);
+		putchar('\n');
+	}
 }
 
 static const char *const *details(const char *event, const char **ret_before)

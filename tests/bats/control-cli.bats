@@ -77,6 +77,19 @@ null" ]
 	[ "$(requests | tail -n 1)" = 'status wait=2000' ]
 }
 
+@test "query NAME says why it does not work" {
+	participant
+	{
+		printf '{"type":"status","participant":"P1","state":"backoff","pid":1,"since":"2026-11-22T10:54:43.865116Z",'
+		printf '"reason":"no \\u001b[1mdatabase","workers":[],"waiting":{"new":3,"ahead":0}}\n'
+		end_line
+	} | say P1
+	fake P1 say
+	run -0 skynet query P1
+	has 'P1: backoff'
+	has 'reason    no \x1b[1mdatabase'
+}
+
 @test "query says why the handler says nothing" {
 	participant
 	name=20261122T105443.865116-0000-9f86d081884c7d65-wf-1

@@ -13,7 +13,7 @@ BEGIN {
 	# header (a pattern) -> where it may be included (a pattern of paths)
 	only["^(amqp[a-z_]*|rabbitmq-c/.*)\\.h$"] = "^(libexec/amqp-spool|bench|tests/fuzz)/"
 	only["^openssl/(ssl|err|x509.*)\\.h$"] = "^libexec/amqp-spool/"
-	only["^openssl/(sha|evp)\\.h$"] = "^lib/data/digest\\.c$"
+	only["^nettle/"] = "^lib/data/digest\\.c$"
 	only["^Python\\.h$"] = "^libexec/exo-python/"
 	only["^(cjson/)?cJSON\\.h$"] = "^(lib/data/workitem\\.c|libexec/amqp-spool/(reject|air_request)\\.c)$"
 	only["^sqlite3\\.h$"] = "^lib/svc/history\\.c$"

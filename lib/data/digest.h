@@ -1,4 +1,4 @@
-/* SHA-256 (libcrypto). Not for exo, which stays small without libcrypto. */
+/* SHA-256 (nettle). Not for exo, which stays small without it. */
 #ifndef SN_DIGEST_H
 #define SN_DIGEST_H
 

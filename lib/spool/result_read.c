@@ -1,4 +1,4 @@
-/* publish.1. A file of its own, because only readers need the digest: exo writes results without libcrypto. */
+/* publish.1. A file of its own, because only readers need the digest: exo writes results without that library. */
 #include "spool/result.h"
 
 #include <fcntl.h>

@@ -45,7 +45,7 @@ static int store(struct exo *x, const struct item *it, const struct sn_result *r
 	int r;
 
 	item_leaf(it, leaf);
-	/* No digest (exo has no libcrypto): the file is synced instead. */
+	/* No digest (exo has no library for it): the file is synced instead. */
 	r = sn_result_write(&x->spool, leaf, res, reply->data, reply->len, true);
 	if (r == 0)
 		r = sn_claim_finish(&x->spool, it->name, it->attempt, true);

@@ -18,7 +18,7 @@ stop=no
 trap 'stop=yes' INT TERM HUP
 # A session of its own: Ctrl-C is for us alone. When we are killed the kernel tells runsvdir. What a shell starts with &
 # ignores INT and QUIT, and all services would inherit that.
-setsid env --default-signal=INT,QUIT setpriv --pdeathsig HUP runsvdir -P "$home_service" 9>&- &
+setsid env --default-signal=HUP,INT,QUIT,TERM setpriv --pdeathsig HUP runsvdir -P "$home_service" 9>&- &
 runsvdir=$!
 echo "$$" >"$home_run/runsvdir.pid"
 while [ "$stop" = no ] && kill -0 "$runsvdir" 2>/dev/null; do

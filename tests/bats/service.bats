@@ -266,7 +266,7 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 	skynet install "$CODE/ok.py"
 	rm "$H/sv/skynet-ok/down"
 	for signal in INT TERM HUP; do
-		env --default-signal=INT skynet local up --foreground >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+		env --default-signal=INT,TERM,HUP skynet local up --foreground >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 		pids=$!
 		wait_until 20 state ok ready
 		kill -"$signal" "$pids"

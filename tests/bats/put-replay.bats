@@ -293,7 +293,10 @@ start_daemons()
 	EXO=$!
 	"$SPOOL_BIN/amqp-spool" --home "$SKYNET_HOME" >"$BATS_TEST_TMPDIR/bridge.log" 2>&1 3>&- &
 	BRIDGE=$!
+	wait_until 20 exo_runs # put says so on stderr otherwise
 }
+
+exo_runs() { grep -qs '^state: ready' "$SKYNET_HOME/run/P1/status"; }
 
 teardown()
 {
@@ -395,6 +398,8 @@ system_home()
 	participant </dev/null
 	unset SKYNET_HOME
 	chmod 755 "$BATS_TEST_TMPDIR"
+	setpriv --reuid=nobody --clear-groups test -r "$SPOOL_BIN/exo-python" -a -r "$SPOOL_DATA/simple.json" ||
+		skip 'the tree cannot be read by others'
 	export -f system_home
 	run -0 unshare -m bash -c system_home
 	echo "$output"

@@ -119,8 +119,3 @@ ssize_t sn_fd_recv(int sock, char *buf, size_t size, int *ret_fd, int flags)
 	*ret_fd = sn_fd_steal(&fd);
 	return n;
 }
-
-int sn_fd_set_cloexec(int fd, bool on)
-{
-	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0;
-}

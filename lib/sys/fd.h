@@ -15,6 +15,5 @@ int sn_fd_send(int sock, const char *text, size_t len, int passed_fd) SN_CHECK;
 /* One packet, NUL-terminated in buf. Returns its length, 0 at the end, or -errno; *ret_fd is -1 or a received
  * descriptor (CLOEXEC, the caller's). A packet longer than size-1 is -EMSGSIZE. */
 ssize_t sn_fd_recv(int sock, char *buf, size_t size, int *ret_fd, int flags) SN_CHECK;
-int sn_fd_set_cloexec(int fd, bool on) SN_CHECK;
 
 #endif

@@ -29,25 +29,36 @@ static int create(int dir, const char *leaf)
 	return fd;
 }
 
-/* A file that the bridge has read and copied, under its new name and empty. -ENOENT: none. */
+/* A file that the bridge has read and copied, under its new name, with its old bytes. -ENOENT: none. */
 static int take_spare(struct sn_spool *s, const char *leaf)
 {
 	char spare[SN_SPARE_SIZE];
 	int fd;
 
-	if (s->spare_misses >
-	    0) { /* there are none where results are moved to done/: do not look each time */
-		s->spare_misses--;
+	if (s->spare_rest > 0) { /* there are none where results are moved to done/: do not look each time */
+		s->spare_rest--;
 		return -ENOENT;
 	}
-	sn_spare_format(s->spare, spare);
-	if (renameat(s->tmp, spare, s->tmp, leaf) < 0) {
-		s->spare_misses = 2 * SN_SPARES;
-		return -errno;
+	for (int i = 0; i < SN_SPARE_TRIES; i++) {
+		sn_spare_next(s, spare);
+		if (renameat(s->tmp, spare, s->tmp, leaf) < 0)
+			continue;
+		fd = openat(s->tmp, leaf, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+		return fd < 0 ? -errno : fd;
 	}
-	s->spare = (s->spare + 1) % SN_SPARES;
-	fd = openat(s->tmp, leaf, O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	s->spare_rest = SN_SPARES / 4;
+	return -ENOENT;
+}
+
+/* What a spare held beyond the new text goes. Not by O_TRUNC before: what was emptied ext4 writes to the disk at once when it
+ * is closed. */
+static int cut(int fd, size_t size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return (size_t)st.st_size > size && ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 }
 
 static int write_both(int fd, const struct sn_buf *head, const void *body, size_t len)
@@ -76,6 +87,7 @@ int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result
 	struct sn_buf head = SN_BUF(SN_RESULT_HEADER_MAX);
 	struct sn_result whole = *res;
 	SN_AUTOFD int fd = -1;
+	bool spare;
 	int r = sn_leaf_valid(leaf) ? SN_FAIL("result.1") : -EINVAL;
 
 	whole.length = len;
@@ -84,7 +96,8 @@ int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result
 	if (r < 0)
 		goto out;
 	fd = take_spare(s, leaf);
-	if (fd < 0)
+	spare = fd >= 0;
+	if (!spare)
 		fd = create(s->tmp, leaf);
 	if (fd < 0) {
 		r = fd;
@@ -92,6 +105,8 @@ int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result
 	}
 	if ((r = SN_FAIL("result.2")) == 0)
 		r = write_both(fd, &head, body, len);
+	if (r == 0 && spare)
+		r = cut(fd, head.len + len);
 	if (r == 0 && sync && fdatasync(fd) < 0)
 		r = -errno;
 	if (r < 0)

@@ -90,17 +90,19 @@ static int keep_result(struct sn_spool *s, int dir, const struct leaves *l, cons
 }
 
 /* retire.4. The participant's file is not freed but left for its next result: on ext4 an inode that was freed a moment
- * ago makes every new one in that group slower (docs/PERFORMANCE.md). */
-static int clear_result(struct sn_spool *s, const char *name)
+ * ago makes every new one in that group slower, and a rename over another file has its bytes written to the disk at once
+ * (docs/PERFORMANCE.md). */
+static int clear_result(struct sn_spool *s, const struct sn_retirement *r)
 {
 	char spare[SN_SPARE_SIZE];
 	int err;
 
-	sn_spare_format(s->spare, spare);
-	s->spare = (s->spare + 1) % SN_SPARES;
-	if (renameat(s->result, name, s->tmp, spare) == 0 || errno == ENOENT)
-		return 0;
-	err = sn_dir_unlink(s->result, name);
+	for (int i = 0; i < SN_SPARE_TRIES && r->result_len <= SN_SPARE_BYTES; i++) {
+		sn_spare_next(s, spare);
+		if (renameat2(s->result, r->name, s->tmp, spare, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+			return 0;
+	}
+	err = sn_dir_unlink(s->result, r->name);
 	return err == -EISDIR || err == -EPERM ? 0 : err;
 }
 
@@ -118,7 +120,7 @@ int sn_retire(struct sn_spool *s, const struct sn_retirement *r)
 	if ((err = move_workitem(s, dir, &l, r->name)) < 0 || (err = clear_work(s, r)) < 0 ||
 	    (err = keep_result(s, dir, &l, r)) < 0 || (err = SN_FAIL("retire.4")) < 0)
 		return err;
-	return r->result == NULL || r->move ? 0 : clear_result(s, r->name);
+	return r->result == NULL || r->move ? 0 : clear_result(s, r);
 }
 
 static bool exists(int dir, const char *name)

@@ -1,6 +1,7 @@
 #include "spool/spool.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "sys/dir.h"
 
@@ -141,21 +142,16 @@ int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enu
 	return r;
 }
 
-void sn_spare_format(unsigned number, char ret_leaf[SN_SPARE_SIZE])
+void sn_spare_next(struct sn_spool *s, char ret_leaf[SN_SPARE_SIZE])
 {
-	(void)snprintf(ret_leaf, SN_SPARE_SIZE, "spare.%02u", number % SN_SPARES); /* fits */
+	(void)snprintf(ret_leaf, SN_SPARE_SIZE, "spare.%03u", s->spare % SN_SPARES); /* fits */
+	s->spare = (s->spare + 1) % SN_SPARES;
 }
 
 bool sn_spare_valid(const char *leaf)
 {
-	char spare[SN_SPARE_SIZE];
-
-	for (unsigned n = 0; n < SN_SPARES; n++) {
-		sn_spare_format(n, spare);
-		if (strcmp(leaf, spare) == 0)
-			return true;
-	}
-	return false;
+	return strncmp(leaf, "spare.", 6) == 0 && strlen(leaf) == 9 && strspn(leaf + 6, "0123456789") == 3 &&
+	       atoi(leaf + 6) < SN_SPARES;
 }
 
 void sn_spool_release(struct sn_spool *s)

@@ -10,8 +10,8 @@ struct sn_spool {
 	int root, open, done, failed; /* -1 on the participant's side */
 	int work, new, cur, tmp, result;
 	dev_t dev;
-	unsigned spare; /* the next one to leave (bridge) or to take (worker) */
-	unsigned spare_misses;
+	unsigned spare;	     /* the next one to leave (bridge) or to take (worker) */
+	unsigned spare_rest; /* worker: results to go before it looks for one again */
 	/* the bucket directories last used, so that each workitem does not open them again */
 	struct sn_bucket {
 		char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
@@ -19,9 +19,12 @@ struct sn_spool {
 	} done_bucket, failed_bucket;
 };
 
-/* result/tmp/spare.NN: result files that the bridge has copied, to be written anew. */
-enum { SN_SPARES = 32, SN_SPARE_SIZE = 16 };
-void sn_spare_format(unsigned number, char ret_leaf[SN_SPARE_SIZE]);
+/* result/tmp/spare.NNN: result files that the bridge has copied, to be written anew. A ring: the bridge and each worker
+ * go round it. More than a batch of replies, so that a batch finds room; what is larger than SN_SPARE_BYTES is no spare:
+ * they hold the disk space of 16 MiB at most. */
+enum { SN_SPARES = 256, SN_SPARE_TRIES = 4, SN_SPARE_BYTES = 64 << 10, SN_SPARE_SIZE = 16 };
+/* The leaf of s->spare, which goes on to the next. */
+void sn_spare_next(struct sn_spool *s, char ret_leaf[SN_SPARE_SIZE]);
 bool sn_spare_valid(const char *leaf);
 
 enum sn_spool_side {

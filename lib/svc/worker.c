@@ -118,7 +118,10 @@ static int open_all(struct sn_worker *w, const char *home)
 	if (w->replay)
 		return 0;
 	spools = sn_dir_open(AT_FDCWD, w->home.spool);
-	return spools < 0 ? spools : sn_spool_open(&w->spool, spools, w->name, SN_SPOOL_WORK);
+	r = spools < 0 ? spools : sn_spool_open(&w->spool, spools, w->name, SN_SPOOL_WORK);
+	w->spool.spare =
+		(unsigned)getpid() % SN_SPARES; /* several workers: each from another place of the ring */
+	return r;
 }
 
 void sn_worker_tell(const char *fmt, ...)

@@ -525,9 +525,9 @@ repaired()
 	mv "$S/work/result/new/$name" "$S/work/result/new/${name/-0000-/-0001-}"
 	found result-orphan
 	rm "$S"/work/result/new/*
-	touch "$S/work/result/tmp/spare.00" "$S/work/result/tmp/spare.31" # kept for the next result, no leftovers
+	touch "$S/work/result/tmp/spare.000" "$S/work/result/tmp/spare.255" # kept for the next result, no leftovers
 	run -0 spool-check
-	touch "$S/work/result/tmp/spare.32"
+	touch "$S/work/result/tmp/spare.256"
 	repaired tmp-leftover
 	echo x >"$S/work/result/tmp/$name,a1"
 	repaired tmp-leftover

@@ -83,11 +83,12 @@ static void results_keep_their_inodes(void **state)
 	assert_int_equal(sn_claim(&f->s, f->name), 0);
 	work(f, "{\"reply\":\"a long one, so that a rest of it would show\"}");
 	first = inode_of(f->s.result, f->name);
+	f->s.spare = 0; /* as a bridge starts */
 	assert_int_equal(sn_retire(&f->s, &ret), 0);
 	assert_int_not_equal(inode_of(f->s.done, f->result), first);
 
 	assert_int_equal(unlinkat(f->s.done, f->json, 0) | unlinkat(f->s.done, f->result, 0), 0);
-	f->s.spare = f->s.spare_misses = 0; /* as a worker starts */
+	f->s.spare = f->s.spare_rest = 0; /* as a worker starts */
 	deliver(f);
 	assert_int_equal(sn_claim(&f->s, f->name), 0);
 	work(f, "{}");
@@ -100,6 +101,40 @@ static void results_keep_their_inodes(void **state)
 	assert_int_equal(sn_dir_count(f->s.tmp) + sn_dir_count(f->s.result), 0);
 	assert_int_equal(sn_retire(&f->s, &ret), 0); /* again, as after a crash */
 	sn_result_release(&rf);
+}
+
+/* A spare is never overwritten, and nothing large is kept as one. */
+static void spares_are_bounded(void **state)
+{
+	static char text[SN_SPARE_BYTES + 1];
+	struct fixture *f = *state;
+	struct sn_retirement ret = {.name = f->name, .max_attempts = 3, .result = text, .result_len = 4};
+	char leaf[SN_SPARE_SIZE];
+	ino_t first = 0;
+
+	for (int i = 0; i < SN_SPARES; i++) {
+		sn_spare_next(&f->s, leaf);
+		assert_true(sn_spare_valid(leaf));
+		test_write(f->s.tmp, leaf, "old", 3);
+		first = i == 0 ? inode_of(f->s.tmp, leaf) : first;
+	}
+	assert_false(sn_spare_valid("spare.256") || sn_spare_valid("spare.00") ||
+		     sn_spare_valid("spare.0001"));
+	deliver(f);
+	test_write(f->s.result, f->name, "text", 4);
+	assert_int_equal(sn_retire(&f->s, &ret), 0);
+	assert_false(test_exists(f->s.result, f->name));
+	assert_int_equal(sn_dir_count(f->s.tmp), SN_SPARES);
+	assert_int_equal(inode_of(f->s.tmp, "spare.000"), first);
+
+	assert_int_equal(unlinkat(f->s.tmp, "spare.000", 0), 0);
+	assert_int_equal(unlinkat(f->s.done, f->json, 0) | unlinkat(f->s.done, f->result, 0), 0);
+	f->s.spare = 0;
+	ret.result_len = sizeof text;
+	deliver(f);
+	test_write(f->s.result, f->name, text, sizeof text);
+	assert_int_equal(sn_retire(&f->s, &ret), 0);
+	assert_int_equal(sn_dir_count(f->s.tmp), SN_SPARES - 1);
 }
 
 static void whole_way(void **state)
@@ -132,7 +167,7 @@ static void whole_way(void **state)
 	assert_int_equal(sn_dir_count(f->s.open) + sn_dir_count(f->s.new) + sn_dir_count(f->s.cur) +
 				 sn_dir_count(f->s.result),
 			 0);
-	assert_int_equal(sn_dir_count(f->s.tmp), 1); /* spare.00 */
+	assert_int_equal(sn_dir_count(f->s.tmp), 1); /* spare.000 */
 	assert_true(test_exists(f->s.done, f->json));
 	assert_true(test_exists(f->s.done, f->result));
 	assert_int_equal(
@@ -318,6 +353,7 @@ int main(void)
 		SPOOL(make_and_open),
 		SPOOL(open_refuses),
 		SPOOL(results_keep_their_inodes),
+		SPOOL(spares_are_bounded),
 		SPOOL(whole_way),
 		SPOOL(buckets),
 		SPOOL(deliver_counts_up),

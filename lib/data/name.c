@@ -1,16 +1,37 @@
 #include "data/name.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 
 enum { TIME_LEN = 22, SEQ_AT = 23, DIGEST_AT = 28, DIGEST_LEN = 16 };
 
-static bool all_of(const char *s, size_t len, const char *set)
+enum { DIGIT = 1, HEX = 2, LABEL = 4, PARTICIPANT = 8 };
+static const unsigned char CLASSES[256] = {
+	['0' ... '9'] = DIGIT | HEX | LABEL | PARTICIPANT,
+	['a' ... 'f'] = HEX | LABEL | PARTICIPANT,
+	['g' ... 'z'] = LABEL | PARTICIPANT,
+	['A' ... 'Z'] = LABEL | PARTICIPANT,
+	['-'] = LABEL | PARTICIPANT,
+	['_'] = LABEL | PARTICIPANT,
+	['.'] = PARTICIPANT,
+};
+/* The fixed part of a name: 0 a digit, f a hexadecimal one, the rest as it is. */
+static const char SHAPE[SN_NAME_FIXED + 1] = "00000000T000000.000000-ffff-ffffffffffffffff-";
+/* Its time is "2026-11-22T10:54:43.865116Z" without '-', ':' and 'Z'. */
+static const struct {
+	size_t in_name, in_time, len;
+} PIECES[] = {{0, 0, 4}, {4, 5, 2}, {6, 8, 5}, {11, 14, 2}, {13, 17, 9}};
+
+static bool is(char c, unsigned char class)
+{
+	return (CLASSES[(unsigned char)c] & class) != 0;
+}
+
+static bool all_of(const char *s, size_t len, unsigned char class)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (s[i] == '\0' || strchr(set, s[i]) == NULL)
+		if (!is(s[i], class))
 			return false;
 	}
 	return true;
@@ -32,11 +53,7 @@ static void put_label(const char *wfid, char *out)
 	size_t n = 0;
 
 	for (; wfid != NULL && wfid[n] != '\0' && n < SN_NAME_LABEL_MAX; n++) {
-		char c = wfid[n];
-		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			     c == '-';
-
-		out[n] = plain ? c : '_';
+		out[n] = is(wfid[n], LABEL) ? wfid[n] : '_';
 	}
 	if (n == 0)
 		out[n++] = '_';
@@ -53,24 +70,19 @@ bool sn_name_maybe_of(const char *valid_name, const char *wfid)
 
 void sn_name_make(struct sn_name_clock *c, uint64_t digest64, const char *wfid, char ret_name[SN_NAME_SIZE])
 {
-	static const char HEX[] = "0123456789abcdef";
+	static const char DIGITS[] = "0123456789abcdef";
 	int64_t us = sn_clock_real_us();
-	time_t s;
-	struct tm tm;
-	int micros;
+	char time[SN_TIME_TEXT_SIZE];
 
 	if (us <= c->last_us)
 		us = c->last_us + 1;
 	c->last_us = us;
-	s = (time_t)(us / 1000000);
-	micros = (int)(us % 1000000);
-	(void)gmtime_r(&s, &tm); /* fails only past the year 2^31 */
-	(void)strftime(ret_name, TIME_LEN, "%Y%m%dT%H%M%S.", &tm);
-	for (int i = TIME_LEN - 1; i >= 16; i--, micros /= 10)
-		ret_name[i] = (char)('0' + micros % 10);
+	sn_time_format(us, time);
+	for (size_t i = 0; i < SN_COUNT(PIECES); i++)
+		memcpy(ret_name + PIECES[i].in_name, time + PIECES[i].in_time, PIECES[i].len);
 	memcpy(ret_name + TIME_LEN, "-0000-", 6);
 	for (int i = 0; i < DIGEST_LEN; i++)
-		ret_name[DIGEST_AT + i] = HEX[(digest64 >> (60 - 4 * i)) & 15];
+		ret_name[DIGEST_AT + i] = DIGITS[(digest64 >> (60 - 4 * i)) & 15];
 	ret_name[SN_NAME_FIXED - 1] = '-';
 	put_label(wfid, ret_name + SN_NAME_FIXED);
 }
@@ -95,24 +107,27 @@ static int two(const char *s)
 	return (s[0] - '0') * 10 + (s[1] - '0');
 }
 
+static bool has_shape(const char *name)
+{
+	for (size_t i = 0; i < SN_NAME_FIXED; i++) {
+		const char want = SHAPE[i];
+
+		if (want == '0' ? !is(name[i], DIGIT) : want == 'f' ? !is(name[i], HEX) : name[i] != want)
+			return false; /* as is the end of a shorter one */
+	}
+	return true;
+}
+
 bool sn_name_valid(const char *name)
 {
-	static const char DIGITS[] = "0123456789", HEX[] = "0123456789abcdef";
-	size_t len = strnlen(name, SN_NAME_SIZE);
+	size_t len = SN_NAME_FIXED;
 
-	if (len <= SN_NAME_FIXED || len > SN_NAME_MAX)
+	if (!has_shape(name) || two(name + 4) < 1 || two(name + 4) > 12 || two(name + 6) < 1 ||
+	    two(name + 6) > 31 || two(name + 9) > 23 || two(name + 11) > 59 || two(name + 13) > 60)
 		return false;
-	if (!all_of(name, 8, DIGITS) || name[8] != 'T' || !all_of(name + 9, 6, DIGITS) || name[15] != '.' ||
-	    !all_of(name + 16, 6, DIGITS) || name[TIME_LEN] != '-')
-		return false;
-	if (two(name + 4) < 1 || two(name + 4) > 12 || two(name + 6) < 1 || two(name + 6) > 31 ||
-	    two(name + 9) > 23 || two(name + 11) > 59 || two(name + 13) > 60)
-		return false;
-	if (!all_of(name + SEQ_AT, 4, HEX) || name[DIGEST_AT - 1] != '-' ||
-	    !all_of(name + DIGEST_AT, DIGEST_LEN, HEX) || name[SN_NAME_FIXED - 1] != '-')
-		return false;
-	return all_of(name + SN_NAME_FIXED, len - SN_NAME_FIXED,
-		      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+	while (len <= SN_NAME_MAX && is(name[len], LABEL))
+		len++;
+	return len > SN_NAME_FIXED && len <= SN_NAME_MAX && name[len] == '\0';
 }
 
 uint64_t sn_name_digest(const char *valid_name)
@@ -134,18 +149,13 @@ void sn_name_bucket(const char *valid_name, char ret_date[SN_DATE_SIZE], char re
 
 int64_t sn_name_time_us(const char *valid_name)
 {
-	struct tm tm = {0};
+	char time[SN_TIME_TEXT_SIZE];
 	int64_t us = 0;
 
-	tm.tm_year = two(valid_name) * 100 + two(valid_name + 2) - 1900;
-	tm.tm_mon = two(valid_name + 4) - 1;
-	tm.tm_mday = two(valid_name + 6);
-	tm.tm_hour = two(valid_name + 9);
-	tm.tm_min = two(valid_name + 11);
-	tm.tm_sec = two(valid_name + 13);
-	for (int i = 16; i < TIME_LEN; i++)
-		us = us * 10 + (valid_name[i] - '0');
-	return (int64_t)timegm(&tm) * 1000000 + us;
+	sn_time_format(0, time);
+	for (size_t i = 0; i < SN_COUNT(PIECES); i++)
+		memcpy(time + PIECES[i].in_time, valid_name + PIECES[i].in_name, PIECES[i].len);
+	return sn_time_parse(time, &us) < 0 ? 0 : us; /* of a valid name it is valid */
 }
 
 void sn_attempt_format(const char *valid_name, unsigned attempt, char ret_leaf[SN_ATTEMPT_SIZE])
@@ -183,7 +193,7 @@ int sn_attempt_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *re
 	const char *digits = split(leaf, ",a", name);
 	size_t len = digits != NULL ? strlen(digits) : 0;
 
-	if (len < 1 || len > 3 || digits[0] == '0' || !all_of(digits, len, "0123456789"))
+	if (len < 1 || len > 3 || digits[0] == '0' || !all_of(digits, len, DIGIT))
 		return -EINVAL;
 	*ret_attempt = (unsigned)strtoul(digits, NULL, 10);
 	memcpy(ret_name, name, sizeof name);
@@ -195,8 +205,7 @@ int sn_message_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *re
 	char name[SN_NAME_SIZE] = "";
 	const char *digits = split(leaf, ".m", name);
 
-	if (digits == NULL || strlen(digits) != 4 || !all_of(digits, 4, "0123456789") ||
-	    strcmp(digits, "0000") == 0)
+	if (digits == NULL || strlen(digits) != 4 || !all_of(digits, 4, DIGIT) || strcmp(digits, "0000") == 0)
 		return -EINVAL;
 	*ret_number = (unsigned)strtoul(digits, NULL, 10);
 	memcpy(ret_name, name, sizeof name);
@@ -205,9 +214,8 @@ int sn_message_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *re
 
 bool sn_participant_valid(const char *name)
 {
-	static const char SET[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
 	size_t len = strnlen(name, 65);
 
-	return len >= 1 && len <= 64 && all_of(name, len, SET) && name[0] != '_' && name[0] != '.' &&
+	return len >= 1 && len <= 64 && all_of(name, len, PARTICIPANT) && name[0] != '_' && name[0] != '.' &&
 	       name[0] != '-' && strcmp(name, "amqp-spool") != 0;
 }

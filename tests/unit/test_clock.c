@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include <time.h>
+
 #include "base/clock.h"
 
 static void round_trip(void **state)
@@ -25,6 +27,37 @@ static void round_trip(void **state)
 		assert_string_equal(text, CASES[i].text);
 		assert_int_equal(sn_time_parse(text, &us), 0);
 		assert_int_equal(us, CASES[i].us);
+	}
+}
+
+/* Days, leap days, hours: as libc counts them, from the year 0 to 9999, and days that a month does not have. */
+static void as_libc(void **state)
+{
+	static const char *const ODD[] = {"2026-02-31T00:00:60.000000Z", "1900-02-29T23:59:60.000000Z",
+					  "0000-01-01T00:00:00.000000Z", "2000-04-31T12:00:00.000000Z"};
+
+	(void)state;
+	for (int64_t s = -62167219200; s < 253402300800; s += 40009 * 7) {
+		char text[SN_TIME_TEXT_SIZE], want[64];
+		time_t t = (time_t)s;
+		int64_t us = 0;
+		struct tm tm;
+
+		assert_non_null(gmtime_r(&t, &tm));
+		(void)snprintf(want, sizeof want, "%04d-%02d-%02dT%02d:%02d:%02d.000000Z", tm.tm_year + 1900,
+			       tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		sn_time_format(s * 1000000, text);
+		assert_string_equal(text, want);
+		assert_int_equal(sn_time_parse(text, &us), 0);
+		assert_int_equal(us, s * 1000000);
+	}
+	for (size_t i = 0; i < SN_COUNT(ODD); i++) {
+		struct tm tm = {0};
+		int64_t us = 0;
+
+		assert_non_null(strptime(ODD[i], "%Y-%m-%dT%H:%M:%S", &tm));
+		assert_int_equal(sn_time_parse(ODD[i], &us), 0);
+		assert_int_equal(us, (int64_t)timegm(&tm) * 1000000);
 	}
 }
 
@@ -75,6 +108,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
+		cmocka_unit_test(as_libc),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(clocks_run),
 	};

@@ -67,3 +67,11 @@ char *sn_asprintf(const char *fmt, ...)
 		out_of_memory();
 	return s;
 }
+
+void sn_copy_text(char *to, size_t size, const char *from)
+{
+	size_t len = strnlen(from, size - 1);
+
+	memcpy(to, from, len);
+	to[len] = '\0';
+}

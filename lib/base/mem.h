@@ -11,6 +11,8 @@ void *sn_realloc(void *old, size_t size) SN_CHECK;
 char *sn_strdup(const char *s) SN_CHECK;
 char *sn_strndup(const char *s, size_t len) SN_CHECK;
 char *sn_asprintf(const char *fmt, ...) SN_CHECK SN_PRINTF(1, 2);
+/* Copies `from`, cut where it does not fit into `size` bytes (> 0) with its NUL: snprintf("%s") for what is done often. */
+void sn_copy_text(char *to, size_t size, const char *from);
 
 static inline void sn_autofree_free(void *p)
 {

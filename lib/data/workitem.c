@@ -3,19 +3,6 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 
-static void take(const cJSON *object, const char *key, char out[SN_FEI_MAX + 1])
-{
-	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-	size_t len;
-
-	out[0] = '\0';
-	if (!cJSON_IsString(item))
-		return;
-	len = strnlen(item->valuestring, SN_FEI_MAX);
-	memcpy(out, item->valuestring, len);
-	out[len] = '\0';
-}
-
 static bool is_object(struct sn_span v)
 {
 	return v.data != NULL && v.data[0] == '{';
@@ -26,19 +13,43 @@ static bool is_true(struct sn_span v)
 	return v.data != NULL && v.len == 4 && memcmp(v.data, "true", 4) == 0;
 }
 
+static void cut(const char *text, size_t len, char out[SN_FEI_MAX + 1])
+{
+	len = len < SN_FEI_MAX ? len : SN_FEI_MAX;
+	memcpy(out, text, len);
+	out[len] = '\0';
+}
+
+/* A member, decoded; what is no string is empty. False: it has half a surrogate pair. */
+static bool take(struct sn_span raw, char out[SN_FEI_MAX + 1])
+{
+	cJSON *string;
+
+	if (raw.data == NULL || raw.data[0] != '"')
+		return true;
+	if (memchr(raw.data, '\\', raw.len) == NULL) { /* as every engine writes it */
+		cut(raw.data + 1, raw.len - 2, out);
+		return true;
+	}
+	string = cJSON_ParseWithLength(raw.data, raw.len);
+	if (string == NULL)
+		return false;
+	cut(string->valuestring, strlen(string->valuestring), out);
+	cJSON_Delete(string);
+	return true;
+}
+
 void sn_fei_read(struct sn_span raw, struct sn_fei *ret)
 {
-	cJSON *fei;
+	static const char *const KEYS[] = {"engine_id", "wfid", "subid", "expid"};
+	struct sn_span v[4];
 
 	*ret = (struct sn_fei){0};
-	if (!is_object(raw) || raw.len > 65536)
+	if (!is_object(raw) || raw.len > 65536 || sn_json_object(raw.data, raw.len, KEYS, v, 4) < 0)
 		return;
-	fei = cJSON_ParseWithLength(raw.data, raw.len);
-	take(fei, "engine_id", ret->engine_id);
-	take(fei, "wfid", ret->wfid);
-	take(fei, "subid", ret->subid);
-	take(fei, "expid", ret->expid);
-	cJSON_Delete(fei);
+	if (!take(v[0], ret->engine_id) || !take(v[1], ret->wfid) || !take(v[2], ret->subid) ||
+	    !take(v[3], ret->expid))
+		*ret = (struct sn_fei){0};
 }
 
 /* What was cut may differ behind the cut. */

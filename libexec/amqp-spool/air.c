@@ -66,7 +66,7 @@ static struct air_open *describe(const struct item *it)
 static void announce(struct air *a, struct item *it)
 {
 	/* What another bridge left, or `skynet put`, was never looked into. */
-	if (item_learn(it, NULL, 0) < 0 || !wfid_fits(it->ids) || !start_thread(a))
+	if (item_learn(it) < 0 || !wfid_fits(it->ids) || !start_thread(a))
 		return;
 	it->announced = true;
 	command(a, describe(it));

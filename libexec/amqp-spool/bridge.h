@@ -177,8 +177,11 @@ void participants_release(struct bridge *b);
 struct item *item_find(struct participant *p, const char *name);
 struct item *item_add(struct participant *p, const char *name);
 void item_remove(struct item *it); /* and free */
-/* Fills in fei, ids, forget, size from a body, or from open/NAME (body NULL). 0 or -errno. */
-int item_learn(struct item *it, const char *body, size_t len) SN_CHECK;
+struct sn_workitem;
+/* Fills in fei, ids, forget, size, once: from a body of len bytes that was read. */
+void item_note(struct item *it, const struct sn_workitem *w, size_t len);
+/* The same from open/NAME, if it was not done before. 0 or -errno. */
+int item_learn(struct item *it) SN_CHECK;
 /* WAITING and RETIRING: results_retry() looks at it each second; set retry_at_ns. */
 void item_set_state(struct item *it, enum item_state state);
 void item_set_unsynced(struct item *it, bool on);

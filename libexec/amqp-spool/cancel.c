@@ -102,7 +102,7 @@ static void match(struct targets *t, const struct sn_fei *fei)
 		struct sn_fei its;
 
 		if (strcmp(it->name + SN_NAME_FIXED, probe + SN_NAME_FIXED) != 0 ||
-		    strcmp(it->name, t->cancel) > 0 || item_learn(it, NULL, 0) < 0)
+		    strcmp(it->name, t->cancel) > 0 || item_learn(it) < 0)
 			continue;
 		sn_fei_read((struct sn_span){it->fei, it->fei_len}, &its);
 		if (sn_fei_same(&its, fei))

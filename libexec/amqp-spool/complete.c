@@ -33,11 +33,11 @@ static void write_row(const struct item *it)
 		.reply_bytes = head->length,
 	};
 
-	(void)snprintf(row.name, sizeof row.name, "%s", it->name);
-	(void)snprintf(row.participant, sizeof row.participant, "%s", it->p->name);
+	sn_copy_text(row.name, sizeof row.name, it->name);
+	sn_copy_text(row.participant, sizeof row.participant, it->p->name);
 	if (it->ids != NULL) {
-		(void)snprintf(row.wfid, sizeof row.wfid, "%s", it->ids);
-		(void)snprintf(row.expid, sizeof row.expid, "%s", it->ids + strlen(it->ids) + 1);
+		sn_copy_text(row.wfid, sizeof row.wfid, it->ids);
+		sn_copy_text(row.expid, sizeof row.expid, it->ids + strlen(it->ids) + 1);
 	}
 	disk_row(it->p->b->disk, &row);
 }

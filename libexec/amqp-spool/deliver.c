@@ -125,7 +125,7 @@ enum delivered deliver_aside(struct participant *p, const char *name)
 
 /* ---- what is one ------------------------------------------------------- */
 
-static enum delivered store(struct participant *p, char name[SN_NAME_SIZE])
+static enum delivered store(struct participant *p, char name[SN_NAME_SIZE], const struct sn_workitem *w)
 {
 	struct item *it;
 	int r = sn_deliver(&p->spool, name, p->ch.body.data, p->ch.body.len);
@@ -137,8 +137,7 @@ static enum delivered store(struct participant *p, char name[SN_NAME_SIZE])
 	it = item_add(p, name);
 	it->tag = p->ch.tag;
 	it->epoch = consumer_epoch(p->b->consumer);
-	if (item_learn(it, p->ch.body.data, p->ch.body.len) < 0)
-		sn_debug("name=%s: not learnt", name); /* it was read a moment ago */
+	item_note(it, w, p->ch.body.len);
 	item_set_unsynced(it, true);
 	sync_arm(p->b);
 	if (HASH_COUNT(p->items) >= p->config.participant.hold && !p->held) {
@@ -180,7 +179,7 @@ static enum delivered deliver(struct participant *p)
 			return DELIVERED_ACK;
 		}
 	}
-	return store(p, name);
+	return store(p, name, &w);
 }
 
 static void set_full(struct bridge *b, bool full)

@@ -79,7 +79,7 @@ void item_remove(struct item *it)
 	free(it);
 }
 
-static void keep(struct item *it, const struct sn_workitem *w, size_t len)
+void item_note(struct item *it, const struct sn_workitem *w, size_t len)
 {
 	const size_t wfid_len = strlen(w->fei.wfid), expid_len = strlen(w->fei.expid);
 
@@ -92,23 +92,19 @@ static void keep(struct item *it, const struct sn_workitem *w, size_t len)
 	memcpy(it->ids + wfid_len + 1, w->fei.expid, expid_len + 1);
 }
 
-int item_learn(struct item *it, const char *body, size_t len)
+int item_learn(struct item *it)
 {
 	struct sn_buf b = SN_BUF(it->p->config.participant.max_size_bytes);
 	struct sn_workitem w;
-	int r = 0;
+	int r;
 
 	if (it->fei != NULL)
 		return 0;
-	if (body == NULL) {
-		r = sn_dir_read(it->p->spool.open, it->name, &b);
-		body = b.data;
-		len = b.len;
-	}
+	r = sn_dir_read(it->p->spool.open, it->name, &b);
 	if (r == 0) {
-		sn_workitem_read(body, len, &w);
+		sn_workitem_read(b.data != NULL ? b.data : "", b.len, &w);
 		if (w.kind == SN_WORKITEM_WORK)
-			keep(it, &w, len);
+			item_note(it, &w, b.len);
 		else
 			r = -EBADMSG;
 	}

@@ -31,7 +31,7 @@ static enum progress withdraw(struct item *it)
 {
 	struct participant *p = it->p;
 
-	if (item_learn(it, NULL, 0) < 0)
+	if (item_learn(it) < 0)
 		sn_debug("name=%s: not learnt", it->name); /* only the history misses something */
 	if (make_result(it) < 0)
 		return AGAIN;

@@ -46,9 +46,9 @@ static struct job *make_job(struct participant *p, const char *leaf)
 {
 	struct job *j = sn_calloc(1, sizeof *j);
 
-	(void)snprintf(j->participant, sizeof j->participant, "%s", p->name);
-	(void)snprintf(j->leaf, sizeof j->leaf, "%s", leaf);
-	(void)snprintf(j->queue, sizeof j->queue, "%s", p->b->config.boss.engine_queue);
+	sn_copy_text(j->participant, sizeof j->participant, p->name);
+	sn_copy_text(j->leaf, sizeof j->leaf, leaf);
+	sn_copy_text(j->queue, sizeof j->queue, p->b->config.boss.engine_queue);
 	return j;
 }
 
@@ -85,7 +85,7 @@ static bool take_result(struct item *it)
 	}
 	if (it->log == NULL) { /* else it is our own error reply, made before */
 		drop_text(it);
-		r = item_learn(it, NULL, 0);
+		r = item_learn(it);
 		if (r == 0)
 			r = sn_result_read(&p->spool, it->name, p->uid, &it->result);
 		if (r == -EMLINK) {
@@ -221,7 +221,7 @@ static void message_event(struct participant *p, const char *leaf, const char *n
 
 	if (it != NULL && number <= it->last_message)
 		return; /* on its way */
-	if (it != NULL && (r = item_learn(it, NULL, 0)) == 0)
+	if (it != NULL && (r = item_learn(it)) == 0)
 		r = sn_result_read(&p->spool, leaf, p->uid, &f);
 	if (r == 0 && message_in_order(it, &f, &why)) {
 		send_message(it, leaf, number, &f);
@@ -306,8 +306,7 @@ static void reply_done(struct item *it, const struct job *j)
 		return;
 	}
 	if (j->outcome == JOB_KNOWN) { /* sent by the bridge before us; read it for the copy in done/ */
-		if (item_learn(it, NULL, 0) < 0 ||
-		    sn_result_read(&p->spool, it->name, p->uid, &it->result) < 0) {
+		if (item_learn(it) < 0 || sn_result_read(&p->spool, it->name, p->uid, &it->result) < 0) {
 			drop_text(it);
 			return; /* retired already, or changed: the rescan decides */
 		}
@@ -326,7 +325,7 @@ void results_job_done(struct bridge *b, struct job *j)
 	struct item *it;
 
 	if (sn_message_parse(j->leaf, name, &number) < 0)
-		(void)snprintf(name, sizeof name, "%.*s", SN_NAME_MAX, j->leaf);
+		sn_copy_text(name, sizeof name, j->leaf);
 	it = p != NULL && sn_name_valid(name) ? item_find(p, name) : NULL;
 	if (it != NULL && number > 0)
 		message_done(it, j, number);

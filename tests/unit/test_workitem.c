@@ -75,6 +75,13 @@ static void fei_is_decoded(void **state)
 	assert_string_equal(w.fei.expid, "");
 	assert_string_equal(w.fei.subid, "");
 
+	w = read_text("{\"fields\":{},\"fei\":{\"wfid\":\"a\",\"\\u0077fid\":\"b\",\"expid\":\"c\"}}");
+	assert_string_equal(w.fei.wfid, "b"); /* the last one, as every parser has it */
+	assert_string_equal(w.fei.expid, "c");
+	w = read_text("{\"fields\":{},\"fei\":{\"wfid\":\"a\",\"expid\":\"\\ud800\"}}");
+	assert_int_equal(w.kind, SN_WORKITEM_WORK);
+	assert_string_equal(w.fei.wfid, ""); /* of another fei with other halves nobody could tell it */
+
 	memset(value, 'w', sizeof value - 1);
 	value[sizeof value - 1] = '\0';
 	(void)snprintf(text, sizeof text, "{\"fields\":{},\"fei\":{\"wfid\":\"%s\"}}", value);

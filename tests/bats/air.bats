@@ -3,33 +3,12 @@
 # shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2086,SC2154 # what bats and home.sh set, words, and bats' subshells
 bats_require_minimum_version 1.5.0
 
-setup_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_start "$BATS_FILE_TMPDIR/broker"
-}
-
-teardown_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_kill "$BATS_FILE_TMPDIR/broker"
-}
+. "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
 
 setup()
 {
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	home_broker
+	file_home
 	N=w$BATS_TEST_NUMBER # WFIDs of this test
-}
-
-teardown()
-{
-	[ -z "${STOPPED:-}" ] || kill -CONT "$STOPPED"
-	[ -z "${BLOCKED:-}" ] || broker_block "$BROKER" off
-	home_cleanup
 }
 
 HANDLER='import os, threading, time

@@ -5,35 +5,14 @@ bats_require_minimum_version 1.5.0
 
 SECRET=s3cr3t-Pa55word-of-the-tests
 
+. "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
+
 setup_file()
 {
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
 	# Clients of the TLS listener must show a certificate; the plain one is beside it.
-	BROKER_TLS_REQUIRE_CERT=true broker_start_tls "$BATS_FILE_TMPDIR/broker"
+	BROKER_TLS_REQUIRE_CERT=true file_broker tls
 	broker_ctl "$BATS_FILE_TMPDIR/broker" -q add_user secretive "$SECRET"
 	broker_ctl "$BATS_FILE_TMPDIR/broker" -q set_permissions -p "$BROKER_VHOST" secretive '.*' '.*' '.*'
-}
-
-teardown_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_kill "$BATS_FILE_TMPDIR/broker"
-}
-
-setup()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	home_broker
-}
-
-teardown()
-{
-	[ -z "${STOPPED:-}" ] || kill -CONT "$STOPPED"
-	[ -z "${BLOCKED:-}" ] || broker_block "$BROKER" off
-	home_cleanup
 }
 
 # A home with one participant P1, all of it running.

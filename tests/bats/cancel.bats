@@ -7,32 +7,7 @@ bats_require_minimum_version 1.5.0
 # Failpoints of section 10; failpoints.bats compares them with the source.
 CANCEL_STEPS='cancel.1 cancel.2 cancel.3 cancel.4 cancel.5 cancel.6 cancel.7'
 
-setup_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_start "$BATS_FILE_TMPDIR/broker"
-}
-
-teardown_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_kill "$BATS_FILE_TMPDIR/broker"
-}
-
-setup()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	home_broker
-}
-
-teardown()
-{
-	[ -z "${STOPPED:-}" ] || kill -CONT "$STOPPED"
-	home_cleanup
-}
+. "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
 
 # One workitem at a time; `wait` holds it, cancel() lets it go and leaves a line in $T/told.
 HANDLER='import os, time

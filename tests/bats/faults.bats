@@ -4,29 +4,20 @@
 # shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
 bats_require_minimum_version 1.5.0
 
+. "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
+
 setup_file()
 {
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
+	file_broker
 	[ -x "$ROOT/build/bench/wiload" ] || make -s -C "$ROOT" BUILD=build bench-programs >&2 3>&-
-	broker_start "$BATS_FILE_TMPDIR/broker"
 	# The load has a user of its own, so that SkyNET's connections alone can be closed.
 	broker_ctl "$BATS_FILE_TMPDIR/broker" -q add_user load load
 	broker_ctl "$BATS_FILE_TMPDIR/broker" -q set_permissions -p "$BROKER_VHOST" load '.*' '.*' '.*'
 }
 
-teardown_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_kill "$BATS_FILE_TMPDIR/broker"
-}
-
 setup()
 {
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	home_broker
+	file_home
 	N=${SKYNET_FULL:+20000}
 	N=${N:-6000}
 	MOUNTED='' UP=''

@@ -4,37 +4,16 @@
 # shellcheck disable=SC1091,SC2016,SC2030,SC2031,SC2034,SC2086,SC2089,SC2090,SC2154,SC2258,SC2317 # what bats and home.sh set, and bats' subshells
 bats_require_minimum_version 1.5.0
 
-setup_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_start "$BATS_FILE_TMPDIR/broker"
-}
-
-teardown_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_kill "$BATS_FILE_TMPDIR/broker"
-}
+. "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
 
 setup()
 {
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	BROKER=$BATS_FILE_TMPDIR/broker
-	broker_env "$BROKER"
-	T=$BATS_TEST_TMPDIR
+	file_home
 	# Well formed, so that a bridge that followed a link would take it.
 	SECRET=$T/secret
 	BODY='{"fei":{"engine_id":"engine","wfid":"20261122-000001","subid":"00000000000000000000000000000000","expid":"0_0"},"fields":{"TOPSECRET":1}}'
 	whole "$BODY" >"$SECRET"
 	before=$(stat -c '%i %h %s %Y' "$SECRET")
-}
-
-teardown()
-{
-	home_cleanup
 }
 
 # A result with this body, as a worker writes it.

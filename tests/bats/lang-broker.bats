@@ -3,30 +3,14 @@
 # shellcheck disable=SC1091,SC2030,SC2031,SC2154 # what bats and home.sh set, and bats' subshells
 bats_require_minimum_version 1.5.0
 
-setup_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_start "$BATS_FILE_TMPDIR/broker"
-}
-
-teardown_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_kill "$BATS_FILE_TMPDIR/broker"
-}
+. "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
 
 setup()
 {
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	home_broker
+	file_home
 	home_make "$HOMES/h"
 	participant P1
 }
-
-teardown() { home_cleanup; }
 
 @test "a program: every message is answered once, also when its worker and its exo are killed meanwhile" {
 	printf '%s\n' '#!/bin/sh' 'sleep 0.01' 'exec sed "s/\"fields\":{/&\"by\":\"sh\",/"' >"$H/sv/skynet-P1/code"

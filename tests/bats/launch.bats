@@ -3,26 +3,12 @@
 # shellcheck disable=SC1091,SC2016,SC2030,SC2031,SC2034,SC2086,SC2154 # what bats and home.sh set, words, and subshells
 bats_require_minimum_version 1.5.0
 
-setup_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_start "$BATS_FILE_TMPDIR/broker"
-}
-
-teardown_file()
-{
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
-	home_setup
-	broker_kill "$BATS_FILE_TMPDIR/broker"
-}
+. "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
 
 setup()
 {
-	. "$BATS_TEST_DIRNAME/../lib/home.sh"
 	. "$BATS_TEST_DIRNAME/../lib/cli.bash"
-	home_setup
-	home_broker
+	file_home
 	export PATH=$ROOT/bin:$PATH
 	home_make "$T/homes/h"
 	REGISTER='Ruote.process_definition do sequence do boss_register end end'
@@ -33,7 +19,6 @@ teardown()
 {
 	kill_pids
 	[ -z "${OPEN:-}" ] || rm -rf "$OPEN"
-	[ -z "${BLOCKED:-}" ] || broker_block "$BROKER" off
 	home_cleanup
 }
 

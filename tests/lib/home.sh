@@ -25,6 +25,7 @@
 #   spool_verify NAME COUNT           COUNT workitems in done/, each with a result, each byte what its name's digest says
 #   once COUNT                        the replies taken are those of send_many's COUNT workitems, each exactly once
 #   home_cleanup                      for teardown: ends every process of all homes, by pid; shows logs if a test failed
+#                                     Before: CONT to the pid in STOPPED, and if BLOCKED is not empty, broker_block off
 #
 # The default handler does what fields say: began (touches that file), wait (until that file is there), seconds, raise, show.
 
@@ -250,6 +251,8 @@ _none_left()
 home_cleanup()
 {
 	local pid log
+	[ -z "${STOPPED:-}" ] || kill -CONT "$STOPPED" 2>/dev/null || :
+	[ -z "${BLOCKED:-}" ] || broker_block "$BROKER" off || :
 	# The loops first, or they start again what is ended after them. A number that is no child of ours is somebody else's now.
 	while read -r pid; do
 		if [ "$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)" = "$BASHPID" ]; then

@@ -6,6 +6,8 @@
 #include "exo.h"
 #include "sys/signame.h"
 
+enum { UNCOUNTED_MAX = 100 };
+
 /* docs/WORKER.md, last paragraph. Afterwards jobs[0] is the workitem it died in, if there is one. */
 static void settle(struct worker *w)
 {
@@ -13,6 +15,21 @@ static void settle(struct worker *w)
 	exo_take_back(w);
 	for (size_t i = 0; i < SN_COUNT(w->slots); i++)
 		slot_drain(&w->slots[i]);
+}
+
+/* We have cut it short ourselves. */
+static void uncount(struct exo *x, const struct item *it)
+{
+	const unsigned long times = short_add(x, it->name);
+	int r;
+
+	if (times > UNCOUNTED_MAX) {
+		sn_warn("name=%s: cut short for the %luth time: this attempt counts", it->name, times);
+		return;
+	}
+	r = sn_claim_uncount(&x->spool, it->name, it->attempt);
+	if (r < 0 && r != -ENOENT)
+		sn_warn("name=%s: this attempt counts: %s", it->name, strerror(-r));
 }
 
 static void lose_job(struct worker *w, const char *how)
@@ -39,10 +56,8 @@ static void lose_job(struct worker *w, const char *how)
 		return;
 	}
 	if (x->phase != EXO_RUNNING) { /* the next start resumes it */
-		r = w->state == WORKER_KILLED ? sn_claim_uncount(&x->spool, job->item.name, job->item.attempt)
-					      : 0;
-		if (r < 0 && r != -ENOENT)
-			sn_warn("name=%s: this attempt counts: %s", job->item.name, strerror(-r));
+		if (w->state == WORKER_KILLED)
+			uncount(x, &job->item);
 		return;
 	}
 	tried = deaths_add(&x->deaths, job->item.name, job->item.attempt, why);

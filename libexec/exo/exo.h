@@ -3,9 +3,10 @@
  * it and never blocks.
  *
  * Where things are: main.c (arguments), setup.c (start, end), lifecycle.c (signals), intake.c (what waits), dispatch.c
- * (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end),
- * crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c, tag.c, output.c (log lines),
- * limits.c (of its workers), limit.c (time_limit), reload.c (HUP), hear.c (what workers say), answer.c (results by exo).
+ * (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end), short.c (what
+ * an end of exo cuts short), crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c,
+ * tag.c, output.c (log lines), limits.c (of its workers), limit.c (time_limit), reload.c (HUP), hear.c (what workers say),
+ * answer.c (results by exo).
  * The control socket (docs/CONTROL.md) is control.c (clients), peer.c (who may ask), request.c (what they ask), enquiry.c
  * (status), ask.c (what handlers are asked), cancel.c and withdraw.c, procs.c (stacks). Not here: AIR, which is the
  * bridge's. */
@@ -117,6 +118,8 @@ void strays_kill_all(struct exo *x); /* every child there is */
 void strays_start(struct exo *x);
 /* death.c */
 void death_reap(struct exo *x);
+/* short.c: one more orderly end has cut it short. Returns how many that makes. */
+unsigned long short_add(const struct exo *x, const char *name) SN_CHECK;
 /* crash.c: the error reply for a workitem that ended its worker max_attempts times. 0 or -errno. */
 int crash_answer(struct exo *x, const struct item *it, const char *why, const struct ring *ring) SN_CHECK;
 void crash_report(const struct item *it, const char *why, const struct ring *ring);

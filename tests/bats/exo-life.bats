@@ -95,6 +95,32 @@ teardown() { exo_teardown; }
 	stop_exo
 }
 
+@test "a handler that ends its own exo again and again is not resumed for ever" {
+	printf '[participant]\ngrace = 0\nmax_attempts = 2\n' >"$CONF"
+	handler_with <<-'PY'
+		def do_end_exo(self, f):
+		    os.kill(os.getppid(), signal.SIGTERM)
+		    wait_for("never")
+	PY
+	n=$(put n=1 do=end_exo)
+	start_exo
+	wait "$exo"
+	[ "$(cat "$H/run/P1/cut-short")" = "1 $n" ]
+	[ -e "$W/new/$n" ]
+	printf 'nonsense\n98 %s\n7 another\n' "$n" >"$H/run/P1/cut-short"
+	for end in 99 100 101 102; do
+		start_exo
+		wait "$exo"
+		grep -qx "$end $n" "$H/run/P1/cut-short"
+	done
+	[ -e "$W/cur/$n,a2" ] # two attempts count now
+	start_ready
+	wait_until 10 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	journal_count '^begin 1 ' 5
+	grep -qx '7 another' "$H/run/P1/cut-short"
+}
+
 @test "TERM during start and during backoff" {
 	printf '[participant]\n[test]\nstart = raise\n' >"$CONF"
 	start_exo

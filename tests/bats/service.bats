@@ -101,9 +101,9 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "start of a handler that fails: exit 1, the reason, the traceback; others start all the same" {
-	skynet local up
 	skynet install "$CODE/bad.py"
 	skynet install "$CODE/ok.py"
+	skynet local up
 	run -1 --separate-stderr skynet start bad ok
 	[ -z "$output" ]
 	[[ $stderr == *'bad: not ready, backoff: '*'boom at start'* ]]
@@ -119,8 +119,8 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "a wrong configuration: start says what and where, stays down, and start tries again" {
-	skynet local up
 	skynet install "$CODE/ok.py"
+	skynet local up
 	printf '[participant]\nhold = x\n' >"$H/etc/ok.conf"
 	run -1 skynet start ok
 	has "ok: not ready, config-error: $H/etc/ok.conf:2: hold: 'x' is no number"
@@ -131,9 +131,9 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "reload of code that does not load: exit 1 and why; what ran runs, and so it does once the code is repaired" {
-	skynet local up
 	cp "$CODE/ok.py" "$BATS_TEST_TMPDIR/mine.py"
 	skynet install "$BATS_TEST_TMPDIR/mine.py"
+	skynet local up
 	skynet start mine
 	before=$(pid_of mine)
 	workers=$(pgrep -P "$before")
@@ -155,8 +155,8 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "reload and restart refuse a wrong configuration and leave what runs" {
-	skynet local up
 	skynet install "$CODE/ok.py"
+	skynet local up
 	skynet start ok
 	before=$(pid_of ok)
 	printf '[participant]\nhold = x\n' >"$H/etc/ok.conf"
@@ -173,8 +173,8 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "stop gives running work its grace" {
-	skynet local up
 	skynet install "$CODE/slow.py"
+	skynet local up
 	skynet start slow
 	give slow 1
 	run -0 skynet stop slow
@@ -182,8 +182,8 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "stop --timeout kills what does not end in time, and the work is resumed" {
-	skynet local up
 	skynet install "$CODE/slow.py"
+	skynet local up
 	skynet start slow
 	give slow 60
 	SECONDS=0
@@ -208,9 +208,9 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "--all is every participant" {
-	skynet local up
 	skynet install -n a "$CODE/ok.py"
 	skynet install -n b "$CODE/ok.py"
+	skynet local up
 	run -0 skynet start --all
 	state a ready
 	state b ready
@@ -221,8 +221,8 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "uninstall of what runs ends it" {
-	skynet local up
 	skynet install "$CODE/ok.py"
+	skynet local up
 	skynet start ok
 	pid=$(pid_of ok)
 	run -0 skynet uninstall --purge ok
@@ -233,8 +233,8 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 
 @test "sv knows the state: check, once down it says so; alarm rotates the log" {
 	export SVDIR=$H/service
-	skynet local up
 	skynet install "$CODE/ok.py"
+	skynet local up
 	skynet start ok
 	run -0 sv check skynet-ok
 	rotated() { ls "$H"/log/ok/@*.s; }
@@ -248,8 +248,8 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 }
 
 @test "manual runs in the foreground, Ctrl-C ends it well; not beside its service" {
-	skynet local up
 	skynet install "$CODE/ok.py"
+	skynet local up
 	skynet start ok
 	run -75 skynet manual ok
 	skynet stop ok
@@ -313,34 +313,50 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 	run ! grep -q runsvdir.lock <(ls -l "/proc/$pid/fd")
 }
 
-@test "sv stop under load, 50 times: within grace + 2 s each time, and every workitem taken is answered" {
-	skynet local up
-	handler mixed 'pass' 'import time; time.sleep(wid.fields.seconds or 0); wid.result = True'
-	skynet install "$CODE/mixed.py"
-	printf '[participant]\ngrace = 1\n' >"$H/etc/mixed.conf"
-	skynet start mixed
-	sent=0
-	for round in $(seq 50); do
-		case $round in
-		*0) seconds=0.5 ;; # ends within grace
-		45) seconds=3 ;;   # does not: stopped on each of the next rounds, answered in the end
+# Ten stops of NAME while it works. What outlasts grace in round 8 of m5 is stopped in the next rounds, too, and answered in the end.
+stop_ten_times() # NAME
+{
+	local round n seconds before took
+	for round in 1 2 3 4 5 6 7 8 9 10; do
+		case $1.$round in
+		*.5 | *.10) seconds=0.5 ;; # ends within grace
+		m5.8) seconds=3 ;;
 		*) seconds=0 ;;
 		esac
 		for n in 1 2 3 4 5 6 7 8; do
 			printf '{"fei":{"engine_id":"e","wfid":"w-%s-%s","subid":"s","expid":"0"},"fields":{"seconds":%s}}' \
-				"$round" "$n" "$([ "$n" -ne 1 ] && echo 0 || echo "$seconds")" | "$SKYNET_LIBEXEC/spool-put" mixed - >/dev/null
-			sent=$((sent + 1))
+				"$round" "$n" "$([ "$n" -ne 1 ] && echo 0 || echo "$seconds")" | "$SKYNET_LIBEXEC/spool-put" "$1" - >/dev/null
 		done
 		before=$(date +%s%N)
-		SVDIR=$H/service sv -w 4 stop skynet-mixed >/dev/null
+		SVDIR=$H/service sv -w 4 stop "skynet-$1" >/dev/null
 		took=$((($(date +%s%N) - before) / 1000000))
-		[ "$took" -lt 3000 ] || { echo "round $round: sv stop took $took ms"; false; }
-		[ "$(skynet status --json mixed | jq -r '.[0].pid // "none"')" = none ]
-		SVDIR=$H/service sv -w 10 start skynet-mixed >/dev/null
+		[ "$took" -lt 3000 ] || { echo "$1, round $round: sv stop took $took ms"; false; }
+		[ "$(skynet status --json "$1" | jq -r '.[0].pid // "none"')" = none ]
+		SVDIR=$H/service sv -w 10 start "skynet-$1" >/dev/null
 	done
-	all_done() { [ "$(find "$H/spool/mixed/done" -name '*.result' | wc -l)" -eq "$sent" ]; }
+	: >"$BATS_TEST_TMPDIR/ten.$1"
+}
+
+@test "sv stop under load, 50 times: within grace + 2 s each time, and every workitem taken is answered" {
+	handler mixed 'pass' 'import time; time.sleep(wid.fields.seconds or 0); wid.result = True'
+	for name in m1 m2 m3 m4 m5; do # side by side: runsv starts a service once a second at most
+		skynet install -n $name "$CODE/mixed.py"
+		printf '[participant]\ngrace = 1\n' >"$H/etc/$name.conf"
+	done
+	skynet local up
+	skynet start m1 m2 m3 m4 m5
+	for name in m1 m2 m3 m4 m5; do
+		stop_ten_times $name 3>&- &
+		pids="$pids $!"
+	done
+	for pid in $pids; do
+		wait "$pid"
+	done
+	pids=
+	[ "$(find "$BATS_TEST_TMPDIR" -maxdepth 1 -name 'ten.*' | wc -l)" -eq 5 ]
+	all_done() { [ "$(find "$H"/spool/m?/done -name '*.result' | wc -l)" -eq 400 ]; }
 	wait_until 30 all_done
-	[ "$(find "$H/spool/mixed/done" -name '*.result' -exec grep -lx 'outcome: ok' {} + | wc -l)" -eq "$sent" ]
-	run find "$H/spool/mixed/failed" -type f
+	[ "$(find "$H"/spool/m?/done -name '*.result' -exec grep -lx 'outcome: ok' {} + | wc -l)" -eq 400 ]
+	run find "$H"/spool/m?/failed -type f
 	[ -z "$output" ]
 }

@@ -77,11 +77,16 @@ hit() # WHAT PID
 }
 
 @test "bridge, exo and worker killed five times each, connections closed three times: exactly once" {
-	# A millisecond each: the load outlasts the faults.
-	start_load "$N" "${HOME_HANDLER/f = wid.fields/f = wid.fields; time.sleep(0.001)}"
+	# A millisecond each, and never more than three parts ahead of the faults, however long these take: the load outlasts them.
+	part=$((N / 20))
+	slow="f = wid.fields
+        time.sleep(0.001)
+        while not os.path.exists('$T/part.%d' % (int(wid.wfid.rsplit('-', 1)[1]) // $part)):
+            time.sleep(0.01)"
+	touch "$T"/part.{0..3}
+	start_load "$N" "${HOME_HANDLER/f = wid.fields/$slow}"
 	keep_exo P1
 	hits=0
-	part=$((N / 20))
 	for round in 1 2 3 4 5; do
 		for what in bridge worker exo; do
 			wait_until 30 has_progressed $(((hits + 1) * part))
@@ -93,6 +98,7 @@ hit() # WHAT PID
 				hit worker "$(worker_pid P1)"
 				;;
 			esac
+			touch "$T/part.$((hits + 3))"
 		done
 		case $round in
 		1 | 3 | 5)
@@ -103,6 +109,7 @@ hit() # WHAT PID
 	done
 	[ "$hits" -eq 15 ]
 	[ "$(done_count P1)" -lt "$N" ]
+	touch "$T"/part.{0..20}
 	end_load "$N"
 	[ "$(grep -c 'CONNECTION_FORCED' "$H/log/bridge.txt")" -ge 3 ]
 	logged 'sent it again' # unacked ones really came twice

@@ -92,6 +92,48 @@ static int make_dir(const char *dir, const char *leaf, const struct sn_home *h, 
 	return sn_fd_steal(&fd);
 }
 
+/* The bridge's group, which may look at locks; that of nobody else where there is no such user yet. */
+static gid_t bridge_group(const struct sn_config *c, const struct who *who)
+{
+	const struct passwd *pw = getpwnam(c->skynet.user);
+
+	return pw == NULL ? who->gid : pw->pw_gid;
+}
+
+/* A service's lock is its user's, also after that was changed in the configuration, and no other participant may open
+ * it: it could hold it for ever. The directory was a participant's: what may be somebody else's file is left alone. */
+static int hand_over_lock(int dir, uid_t before, const struct who *who, gid_t group)
+{
+	SN_AUTOFD int fd =
+		openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+	    (st.st_uid != 0 && st.st_uid != before && st.st_uid != who->uid))
+		return -EPERM;
+	return fchown(fd, who->uid, group) < 0 || fchmod(fd, 0640) < 0 ? -errno : 0;
+}
+
+/* run/NAME, in the system home with its lock. The directory, or -errno. */
+static int make_run_dir(const struct sn_home *h, const char *name, const struct who *who, gid_t group)
+{
+	SN_AUTOFREE char *path = sn_asprintf("%s/%s", h->run, name);
+	SN_AUTOFD int dir = -1;
+	struct stat st;
+	const uid_t before = lstat(path, &st) == 0 ? st.st_uid : 0;
+	int r;
+
+	dir = make_dir(h->run, name, h, who, 0755);
+	if (dir < 0)
+		return dir;
+	r = h->system ? hand_over_lock(dir, before, who, group) : 0;
+	if (r < 0)
+		sn_err("%s/lock: %s", path, strerror(-r)); /* the program says what that means */
+	return sn_fd_steal(&dir);
+}
+
 /* Writes why into run/NAME/status; the directory may be the participant's: never through a link. */
 static int refuse(const struct sn_home *h, const char *name, char *why)
 {
@@ -135,9 +177,10 @@ static int find_who(const struct sn_config *c, const char *name, struct who *who
 	return r;
 }
 
-/* history.db is the bridge's; and there may be no participant yet whose spool made spool/. */
+/* history.db is the bridge's, adm may read it; and there may be no participant yet whose spool made spool/. */
 static int make_bridge_dirs(const struct sn_home *h, const struct who *who)
 {
+	const struct group *adm = getgrnam("adm");
 	SN_AUTOFD int lib = -1;
 
 	if ((mkdir(h->spool, 0755) < 0 && errno != EEXIST) || (mkdir(h->lib, 0755) < 0 && errno != EEXIST))
@@ -145,7 +188,11 @@ static int make_bridge_dirs(const struct sn_home *h, const struct who *who)
 	lib = sn_dir_open(AT_FDCWD, h->lib);
 	if (lib < 0)
 		return lib;
-	return h->system && fchown(lib, who->uid, who->gid) < 0 ? -errno : 0;
+	if (!h->system)
+		return 0;
+	return fchown(lib, who->uid, adm != NULL ? adm->gr_gid : who->gid) < 0 || fchmod(lib, 02755) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int prepare_service(const struct sn_home *h, const char *name, struct who *who)
@@ -155,10 +202,13 @@ static int prepare_service(const struct sn_home *h, const char *name, struct who
 	struct sn_config c;
 	SN_AUTOFD int dir = -1;
 	bool bridge = strcmp(name, SN_BRIDGE_NAME) == 0;
+	gid_t group = 0;
 	int r = sn_home_config(h, bridge ? NULL : name, &rd, &c);
 
 	if (r == 0 && h->system)
 		r = find_who(&c, name, who, why.text);
+	if (r == 0 && h->system)
+		group = bridge_group(&c, who);
 	sn_config_release(&c);
 	if (r < 0) {
 		if (why.text[0] == '\0')
@@ -167,7 +217,7 @@ static int prepare_service(const struct sn_home *h, const char *name, struct who
 			sn_err("%s: %s", name, why.text);
 		return refuse(h, name, why.text);
 	}
-	dir = make_dir(h->run, name, h, who, 0755);
+	dir = make_run_dir(h, name, who, group);
 	if (dir < 0)
 		return sn_command_fail(&COMMAND, SN_EXIT_TEMPORARY, "%s/%s: %s", h->run, name,
 				       strerror(-dir));

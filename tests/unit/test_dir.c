@@ -1,7 +1,9 @@
 #include "test.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -217,13 +219,50 @@ static void locks(void **state)
 	assert_true(fd >= 0);
 }
 
+static int look_as_nobody(int dirfd)
+{
+	return seteuid(65534) < 0 ? -errno : sn_lock_held(dirfd, "lock");
+}
+
+/* A lock that anybody may open is one that anybody may hold. */
+static void locks_are_private(void **state)
+{
+	struct test_dir *d = *state;
+	struct stat st;
+	int fd = openat(d->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644), held[2];
+
+	(void)close(fd); /* of an earlier version */
+	assert_int_equal(fchmodat(d->fd, "lock", 0666, 0), 0);
+	fd = sn_lock_take(d->fd, "lock", false);
+	assert_true(fd >= 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(st.st_mode & S_IRWXO, 0);
+	if (geteuid() != 0)
+		return; /* whoever is no root sees all of its own */
+	assert_int_equal(fchmod(d->fd, 0755), 0);
+	held[0] = look_as_nobody(d->fd);
+	assert_int_equal(seteuid(0), 0);
+	(void)close(fd); /* a lock: nothing to flush */
+	held[1] = look_as_nobody(d->fd);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(held[0], 1);
+	assert_int_equal(held[1], 0);
+}
+
 #define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, test_dir_make, test_dir_remove)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_DIR(leaves),  WITH_DIR(make),    WITH_DIR(no_links), WITH_DIR(create_and_read),
-		WITH_DIR(replace), WITH_DIR(hostile), WITH_DIR(each),	  WITH_DIR(locks),
+		WITH_DIR(leaves),
+		WITH_DIR(make),
+		WITH_DIR(no_links),
+		WITH_DIR(create_and_read),
+		WITH_DIR(replace),
+		WITH_DIR(hostile),
+		WITH_DIR(each),
+		WITH_DIR(locks),
+		WITH_DIR(locks_are_private),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

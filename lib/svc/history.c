@@ -1,7 +1,9 @@
 #include "svc/history.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -32,11 +34,30 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+/* Which processes a participant took part in is no other participant's business. SQLite's own files beside it take after
+ * it. 0 or -errno. */
+static int keep_private(const char *path)
+{
+	SN_AUTOFD int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if ((st.st_mode & S_IRWXO) == 0)
+		return 0;
+	return fchmod(fd, st.st_mode & (S_IRWXU | S_IRWXG)) < 0 ? -errno : 0;
+}
+
 int sn_history_open(const char *dir, struct sn_history **ret)
 {
 	struct sn_history *h = sn_calloc(1, sizeof *h);
 	SN_AUTOFREE char *path = sn_asprintf("%s/history.db", dir);
+	const int r = keep_private(path);
 
+	if (r < 0) {
+		sn_history_close(h);
+		return r;
+	}
 	if (sqlite3_open(path, &h->db) != SQLITE_OK || sqlite3_busy_timeout(h->db, 2000) != SQLITE_OK ||
 	    sqlite3_exec(h->db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(h->db, INSERT, -1, &h->insert, NULL) != SQLITE_OK) {

@@ -20,7 +20,7 @@ struct sn_history_row {
 	uint64_t bytes, reply_bytes;
 };
 
-/* Opens or creates dir/history.db. 0, or -errno with the reason logged at debug. */
+/* Opens or creates dir/history.db, which others than its owner and group may not read. 0, or -errno with the reason logged at debug. */
 int sn_history_open(const char *dir, struct sn_history **ret) SN_CHECK;
 /* Adds rows in one transaction; a name that is there is replaced. 0 or -EIO. */
 int sn_history_add(struct sn_history *h, const struct sn_history_row *rows, size_t count) SN_CHECK;

@@ -38,22 +38,53 @@ static const char *open_to(const struct reader *r, const struct stat *st)
 	return NULL;
 }
 
-int sn_secret_check(const struct sn_home *h, const struct sn_config *c, char ret_text[SN_SECRET_TEXT_SIZE])
+static void ignore(void *arg, bool error, const char *file, unsigned line, const char *text)
 {
-	const char *file = c->boss.password_file, *why;
-	SN_AUTOFREE char *path = file[0] == '/' ? sn_strdup(file) : sn_asprintf("%s/%s", h->etc, file);
-	const struct reader bridge = bridge_of(h, c);
+	(void)arg, (void)error, (void)file, (void)line, (void)text;
+}
+
+static bool has_password(const char *path)
+{
+	struct sn_config_reader rd = {.complain = ignore};
+	struct sn_config c;
+	bool has;
+
+	sn_config_init(&c);
+	has = sn_config_read_file(&c, path, &rd) != -ENOENT && c.boss.password[0] != '\0';
+	sn_config_release(&c);
+	return has;
+}
+
+/* Does a configuration file that holds the password itself keep it to the bridge? As sn_secret_check(). */
+static int check_config(const struct sn_home *h, const struct reader *bridge,
+			char ret_text[SN_SECRET_TEXT_SIZE])
+{
+	char **files = sn_home_config_files(h, NULL);
+	const char *why = NULL;
+	struct stat st;
+
+	for (size_t i = 0; files[i] != NULL && why == NULL; i++) {
+		if (stat(files[i], &st) == 0 && S_ISREG(st.st_mode) && has_password(files[i]))
+			why = open_to(bridge, &st);
+		if (why != NULL)
+			(void)snprintf(ret_text, SN_SECRET_TEXT_SIZE,
+				       "amqp_pwd in %s: %s; better an amqp_password_file", files[i], why);
+	}
+	sn_home_files_free(files);
+	return why != NULL;
+}
+
+static int check_file(const struct reader *bridge, const char *path, char ret_text[SN_SECRET_TEXT_SIZE])
+{
+	const char *why;
 	struct stat st;
 	int r = 0;
 
-	ret_text[0] = '\0';
-	if (file[0] == '\0' || strcmp(c->boss.host, "none") == 0)
-		return 0;
 	if (stat(path, &st) < 0)
 		r = -errno;
 	else if (!S_ISREG(st.st_mode))
 		r = -EINVAL;
-	else if (!may_read(&bridge, &st))
+	else if (!may_read(bridge, &st))
 		r = -EACCES;
 	if (r < 0) {
 		(void)snprintf(ret_text, SN_SECRET_TEXT_SIZE, "amqp_password_file %s: %s", path,
@@ -62,10 +93,25 @@ int sn_secret_check(const struct sn_home *h, const struct sn_config *c, char ret
 					      : strerror(-r));
 		return r;
 	}
-	why = open_to(&bridge, &st);
+	why = open_to(bridge, &st);
 	if (why == NULL)
 		return 0;
 	(void)snprintf(ret_text, SN_SECRET_TEXT_SIZE,
 		       "amqp_password_file %s: %s; chmod 600, or 640 with the bridge's group", path, why);
 	return 1;
+}
+
+int sn_secret_check(const struct sn_home *h, const struct sn_config *c, char ret_text[SN_SECRET_TEXT_SIZE])
+{
+	const char *file = c->boss.password_file;
+	SN_AUTOFREE char *path = file[0] == '/' ? sn_strdup(file) : sn_asprintf("%s/%s", h->etc, file);
+	const struct reader bridge = bridge_of(h, c);
+	int r = 0;
+
+	ret_text[0] = '\0';
+	if (strcmp(c->boss.host, "none") == 0)
+		return 0;
+	if (file[0] != '\0')
+		r = check_file(&bridge, path, ret_text);
+	return r == 0 && c->boss.password[0] != '\0' ? check_config(h, &bridge, ret_text) : r;
 }

@@ -402,6 +402,21 @@ class ParticipantHandler:
 	[ -z "$output" ]
 }
 
+@test "a password in a configuration file that others may read is complained of" {
+	home_make "$HOMES/h"
+	run -0 skynet-config --check
+	[ -z "$output" ]
+	chmod 640 "$H/etc/conf.d/test.conf"
+	run -0 skynet-config --check
+	[ -z "$output" ]
+	chmod 644 "$H/etc/conf.d/test.conf"
+	run -0 skynet-config --check
+	[[ $output == *"warning: amqp_pwd in $H/etc/conf.d/test.conf: everybody may read it"* ]]
+	bridge_start
+	logged 'warning: amqp_pwd in .*everybody may read it'
+	grep -q '^reason: .*everybody may read it' "$H/run/amqp-spool/status"
+}
+
 @test "messages sent on the way while the bridge was down go out when it is up" {
 	home_make "$HOMES/h"
 	participant P1 'import os, time

@@ -80,6 +80,7 @@ home_set()
 {
 	mkdir -p "$H/etc/conf.d"
 	printf '%s\n' "$@" >>"$H/etc/conf.d/test.conf"
+	chmod 600 "$H/etc/conf.d/test.conf" # it holds the password
 }
 
 participant_set()

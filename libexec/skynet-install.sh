@@ -138,6 +138,13 @@ write_config()
 	setting instances "$instances"
 }
 
+# What root alone could read, the participant must read; others need not.
+give_to_user()
+{
+	chgrp "$(id -g "$user")" "$1"
+	chmod g=rX "$1"
+}
+
 # Everything is made aside and moved into place, config.exo last: with that the participant exists.
 make_service()
 {
@@ -157,6 +164,7 @@ make_service()
 	ln -sfn "$SKYNET_LIBEXEC/exo" "$dir/exo"
 	if [ "$copy" = yes ]; then
 		cp "$code" "$new/code"
+		[ "$home_system" = no ] || give_to_user "$new/code"
 		mv -f "$new/code" "$dir/$base"
 	else
 		ln -sfn "$code" "$new/code"
@@ -182,4 +190,8 @@ else
 	make_bridge
 	say 'amqp-spool is installed as well: the bridge that every participant needs'
 fi
-say "$name is installed (skynet start $name)"
+if is_running "$name"; then
+	say "$name is written anew; what runs is as before (skynet restart $name)"
+else
+	say "$name is installed (skynet start $name)"
+fi

@@ -43,9 +43,9 @@ static const struct sn_command COMMAND = {
 	"skynet replay", "[OPTIONS] FILE|ITEM|WFID",
 	"Runs the handler again on a workitem that was kept. FILE, or in any spool a name, its beginning, or a\n"
 	"WFID, says which. It runs in the foreground, with the participant's configuration, environment and\n"
-	"uid. The reply goes to standard output, what is logged and printed to standard error; nothing is\n"
-	"sent, and the spool stays as it is. Exit 0: the handler's outcome is ok, 1: error. A participant\n"
-	"that is no Python is run as its worker would; --pdb and --diff are for Python.",
+	"(if root says so) uid. The reply goes to standard output, what is logged and printed to standard error;\n"
+	"nothing is sent, and the spool stays as it is. Exit 0: the handler's outcome is ok, 1: error. A\n"
+	"participant that is no Python is run as its worker would; --pdb and --diff are for Python.",
 	OPTIONS};
 
 struct replay {

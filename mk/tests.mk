@@ -8,14 +8,18 @@ $(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALLLDFLAGS) -o $@ $< $(LIB) -lcmocka -lev $(LIBS_default)
 
-.PHONY: unit-programs unit pytest bats check
+.PHONY: unit-programs load-program unit pytest bats check
 unit-programs: $(UNITS)
+
+# The load of faults.bats; never of a testing build.
+load-program:
+	@$(MAKE) --no-print-directory BUILD=build bench-programs
 
 unit:
 	@$(TESTMAKE) unit-programs
 	@$(TESTRUN) unit
 
-bats:
+bats: load-program
 	@$(TESTMAKE) all
 	@$(TESTRUN) bats
 
@@ -25,4 +29,5 @@ pytest:
 # Everything, and one line at the end; a suite that fails does not hide the next.
 check: deps-check
 	@$(TESTMAKE) all unit-programs
+	@$(MAKE) --no-print-directory load-program
 	@$(TESTRUN) unit pytest bats

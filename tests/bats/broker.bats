@@ -13,20 +13,28 @@ teardown_file()
 {
 	. "$BATS_TEST_DIRNAME/../lib/broker.sh"
 	broker_stop "$BATS_FILE_TMPDIR/a"
+	broker_kill "$BATS_FILE_TMPDIR/second"
 }
 
 setup()
 {
 	. "$BATS_TEST_DIRNAME/../lib/broker.sh"
 	A=$BATS_FILE_TMPDIR/a
-	# One broker of its own, for the test that needs it.
+	# For a test that needs one of its own; and one for those that stop and start it.
 	B=$BATS_TEST_TMPDIR/b
+	SECOND=$BATS_FILE_TMPDIR/second
 	broker_env "$A"
 }
 
 teardown()
 {
 	[ ! -d "$B" ] || broker_kill "$B"
+}
+
+second()
+{
+	broker_running "$SECOND" || broker_start "$SECOND"
+	broker_env "$SECOND"
 }
 
 amqp()
@@ -167,33 +175,33 @@ body" ]
 }
 
 @test "restart keeps the port and persistent messages, and loses the others" {
-	broker_start "$B"
+	second
 	port=$BROKER_PORT
-	amqp declare q
-	printf kept | amqp publish q --persistent
-	printf lost | amqp publish q
-	broker_restart "$B"
+	amqp declare q_restart
+	printf kept | amqp publish q_restart --persistent
+	printf lost | amqp publish q_restart
+	broker_restart "$SECOND"
 	[ "$BROKER_PORT" -eq "$port" ]
-	[ "$(amqp length q)" -eq 1 ]
-	[ "$(amqp get q)" = kept ]
+	[ "$(amqp length q_restart)" -eq 1 ]
+	[ "$(amqp get q_restart)" = kept ]
 }
 
 @test "kill -9 and restart keeps a confirmed persistent message" {
-	broker_start "$B"
+	second
 	amqp declare q
 	printf kept | amqp publish q --persistent
-	broker_kill "$B"
-	run broker_running "$B"
+	broker_kill "$SECOND"
+	run broker_running "$SECOND"
 	[ "$status" -ne 0 ]
 	run amqp length q
 	[ "$status" -eq 69 ]
-	broker_restart "$B"
+	broker_restart "$SECOND"
 	[ "$(amqp get q)" = kept ]
 }
 
 @test "two brokers at once know nothing of each other" {
 	amqp declare only_in_a
-	broker_start "$B"
+	second
 	run amqp length only_in_a
 	[ "$status" -eq 1 ]
 	amqp declare only_in_b
@@ -219,14 +227,14 @@ body" ]
 }
 
 @test "stop ends every process of the broker" {
-	broker_start "$B"
-	read -r pid _ <"$B/pid"
-	broker_stop "$B"
-	[ ! -e "$B/pid" ]
+	second
+	read -r pid _ <"$SECOND/pid"
+	broker_stop "$SECOND"
+	[ ! -e "$SECOND/pid" ]
 	[ ! -e "/proc/$pid/exe" ]
 	nobody_uses()
 	{
-		! grep -lz "^HOME=$B/home$" /proc/[0-9]*/environ
+		! grep -lz "^HOME=$SECOND/home$" /proc/[0-9]*/environ
 	}
 	wait_until 5 nobody_uses
 }

@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 setup_file()
 {
 	file_broker
-	[ -x "$ROOT/build/bench/wiload" ] || make -s -C "$ROOT" BUILD=build bench-programs >&2 3>&-
+	[ -x "$ROOT/build/bench/wiload" ] || make -s -C "$ROOT" BUILD=build bench-programs >&2 3>&- # where make did not
 	# The load has a user of its own, so that SkyNET's connections alone can be closed.
 	broker_ctl "$BATS_FILE_TMPDIR/broker" -q add_user load load
 	broker_ctl "$BATS_FILE_TMPDIR/broker" -q set_permissions -p "$BROKER_VHOST" load '.*' '.*' '.*'

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC1091
+# shellcheck shell=bash disable=SC1091,SC2119,SC2120
 # broker_file.bash - for a test file whose tests share one real broker and have homes of their own. Sourced at its top: it
 # defines what bats calls. A file with more to do defines that again, with these:
 #

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "air.h"
-#include "link.h"
+#include "reader.h"
 
 enum {
 	AIR_WFID_SIZE = 129,
@@ -72,12 +72,9 @@ struct air {
 	/* the thread's own */
 	struct ev_loop *loop;
 	ev_async command; /* main thread → thread */
-	ev_io io;
-	ev_timer heartbeat, retry, idle, report, reopen;
-	ev_idle more;
-	amqp_connection_state_t conn;
-	char where[LINK_WHERE_SIZE], why[LINK_WHY_SIZE];
-	unsigned attempts, host, limit; /* limit: how many WFIDs this connection takes */
+	struct reader link;
+	ev_timer idle, report, reopen;
+	unsigned limit; /* how many WFIDs this connection takes */
 	bool blocked, reported;
 	struct air_wfid *wfids;	      /* by wfid */
 	struct air_wfid_list waiting; /* for a channel */
@@ -95,7 +92,7 @@ struct air {
 /* air_thread.c */
 void air_prepare(struct air *a); /* by the main thread, before there is another one */
 void *air_main(void *arg);
-void air_lost(struct air *a, const char *why);
+void air_lost(void *air, const char *why);
 /* Something that the status file says has changed. */
 void air_touch(struct air *a);
 /* A request that is not answered: counted, and logged once a minute. */

@@ -153,7 +153,7 @@ static void publish(const struct enquiry *q, const struct sn_buf *answer)
 	const amqp_basic_properties_t props = {._flags = AMQP_BASIC_CONTENT_TYPE_FLAG,
 					       .content_type = amqp_cstring_bytes("application/json")};
 	const amqp_bytes_t body = {.len = answer->len, .bytes = answer->data};
-	int r = amqp_basic_publish(a->conn, AIR_CHANNEL, amqp_cstring_bytes("AIR-response"),
+	int r = amqp_basic_publish(a->link.conn, AIR_CHANNEL, amqp_cstring_bytes("AIR-response"),
 				   amqp_cstring_bytes(q->reply_to), 0, 0, &props, body);
 
 	if (r != AMQP_STATUS_OK) {

@@ -8,25 +8,13 @@ enum { REOPEN_S = 30, OPENING_MAX = 64 };
 
 /* ---- channels ---------------------------------------------------------- */
 
-static bool send_method(struct air *a, uint16_t channel, amqp_method_number_t id, void *m)
-{
-	int r;
-
-	if (a->conn == NULL)
-		return false;
-	r = amqp_send_method(a->conn, channel, id, m);
-	if (r != AMQP_STATUS_OK)
-		air_lost(a, amqp_error_string2(r));
-	return r == AMQP_STATUS_OK;
-}
-
 static bool bind(struct air *a, const struct air_wfid *w, const char *key)
 {
 	amqp_queue_bind_t m = {.exchange = amqp_cstring_bytes("AIR-request"),
 			       .routing_key = amqp_cstring_bytes(key),
 			       .nowait = 1};
 
-	return send_method(a, w->channel, AMQP_QUEUE_BIND_METHOD, &m);
+	return reader_send(&a->link, w->channel, AMQP_QUEUE_BIND_METHOD, &m);
 }
 
 /* "P.W". */
@@ -50,7 +38,8 @@ static void unbind_participant(struct air *a, const struct air_wfid *w, const ch
 
 	service_name(participant, w->wfid, key);
 	m.routing_key = amqp_cstring_bytes(key);
-	(void)send_method(a, w->channel, AMQP_QUEUE_UNBIND_METHOD, &m); /* a failure ends the connection */
+	(void)reader_send(&a->link, w->channel, AMQP_QUEUE_UNBIND_METHOD,
+			  &m); /* a failure ends the connection */
 }
 
 static const struct air_open *first_of(const struct air_wfid *w, const char *participant)
@@ -87,15 +76,15 @@ static void open_channel(struct air *a, struct air_wfid *w, uint16_t n)
 	w->channel = n;
 	w->state = WFID_OPENING;
 	a->channels[n] = w;
-	ok = send_method(a, n, AMQP_CHANNEL_OPEN_METHOD, &open) &&
-	     send_method(a, n, AMQP_QUEUE_DECLARE_METHOD, &declare) && bind(a, w, w->wfid);
+	ok = reader_send(&a->link, n, AMQP_CHANNEL_OPEN_METHOD, &open) &&
+	     reader_send(&a->link, n, AMQP_QUEUE_DECLARE_METHOD, &declare) && bind(a, w, w->wfid);
 	STAILQ_FOREACH(o, &w->items, link)
 	{
 		if (ok && first_of(w, o->participant) == o)
 			ok = bind_participant(a, w, o->participant);
 	}
 	if (ok)
-		(void)send_method(a, n, AMQP_BASIC_CONSUME_METHOD, &consume);
+		(void)reader_send(&a->link, n, AMQP_BASIC_CONSUME_METHOD, &consume);
 }
 
 static void close_channel(struct air *a, struct air_wfid *w)
@@ -107,7 +96,7 @@ static void close_channel(struct air *a, struct air_wfid *w)
 	a->closing[n] = true;
 	w->channel = 0;
 	w->in_message = false;
-	(void)send_method(a, n, AMQP_CHANNEL_CLOSE_METHOD, &m);
+	(void)reader_send(&a->link, n, AMQP_CHANNEL_CLOSE_METHOD, &m);
 }
 
 void table_fill(struct air *a)
@@ -119,7 +108,8 @@ void table_fill(struct air *a)
 	for (size_t n = AIR_CHANNEL + 1; n < a->channel_count; n++)
 		opening += a->channels[n] != NULL && a->channels[n]->state == WFID_OPENING;
 	/* A few at a time: the broker is to be read while it works on them. */
-	for (w = TAILQ_FIRST(&a->waiting); a->conn != NULL && opening < OPENING_MAX && w != NULL; w = next) {
+	for (w = TAILQ_FIRST(&a->waiting); a->link.conn != NULL && opening < OPENING_MAX && w != NULL;
+	     w = next) {
 		const uint16_t n = free_channel(a);
 
 		next = TAILQ_NEXT(w, link);
@@ -157,7 +147,7 @@ void table_reset(struct air *a)
 	a->channels = NULL;
 	a->closing = NULL;
 	a->channel_count = 0;
-	if (a->conn == NULL)
+	if (a->link.conn == NULL)
 		return;
 	a->channel_count = AIR_CHANNEL + 1 + (size_t)a->limit;
 	a->channels = sn_calloc(a->channel_count, sizeof(struct air_wfid *));
@@ -302,11 +292,11 @@ static void refused(struct air *a, struct air_wfid *w, const amqp_method_t *m)
 			return;
 		}
 		a->channels[w->channel] = NULL;
-		if (!send_method(a, w->channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok))
+		if (!reader_send(&a->link, w->channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok))
 			return;
 	} else {
 		close_channel(a, w);
-		if (a->conn == NULL)
+		if (a->link.conn == NULL)
 			return;
 	}
 	sn_warn("AIR: wfid=%s: %s; tried again in %d s", w->wfid, why, REOPEN_S);

@@ -3,7 +3,7 @@
 
 #include "air_private.h"
 
-enum { FRAMES_PER_TURN = 512, IDLE_S = 60, COMPLAIN_S = 60 };
+enum { IDLE_S = 60, COMPLAIN_S = 60 };
 
 /* ---- what is told ------------------------------------------------------ */
 
@@ -41,7 +41,7 @@ static void set_state(struct air *a, enum air_state state)
 {
 	a->now.state = state;
 	pthread_mutex_lock(&a->lock);
-	a->socket = a->conn != NULL ? amqp_get_sockfd(a->conn) : -1;
+	a->socket = a->link.conn != NULL ? amqp_get_sockfd(a->link.conn) : -1;
 	pthread_mutex_unlock(&a->lock);
 	report(a);
 }
@@ -62,35 +62,26 @@ void air_drop(struct air *a, const char *why)
 
 /* ---- the connection ---------------------------------------------------- */
 
-static void schedule_retry(struct air *a)
-{
-	a->attempts++;
-	ev_timer_set(&a->retry, link_backoff_s(a->attempts), 0.);
-	ev_timer_start(a->loop, &a->retry);
-}
-
 static void disconnect(struct air *a, bool polite)
 {
-	ev_io_stop(a->loop, &a->io);
-	ev_timer_stop(a->loop, &a->heartbeat);
 	ev_timer_stop(a->loop, &a->reopen);
-	ev_idle_stop(a->loop, &a->more);
 	request_abort_all(a);
 	pthread_mutex_lock(&a->lock);
 	a->socket = -1; /* before it is closed: the number may be another's then */
 	pthread_mutex_unlock(&a->lock);
-	link_close(a->conn, polite);
-	a->conn = NULL;
+	reader_close(&a->link, polite);
 	table_reset(a);
 }
 
-void air_lost(struct air *a, const char *why)
+void air_lost(void *air, const char *why)
 {
-	if (a->conn == NULL)
+	struct air *a = air;
+
+	if (a->link.conn == NULL)
 		return;
-	sn_warn("lost the connection for AIR to %s: %s", a->where, why);
+	sn_warn("lost the connection for AIR to %s: %s", a->link.where, why);
 	disconnect(a, false);
-	schedule_retry(a);
+	reader_back_off(&a->link);
 	set_state(a, AIR_CONNECTING);
 }
 
@@ -108,7 +99,6 @@ static void own_frame(struct air *a, const amqp_frame_t *f)
 	case AMQP_CONNECTION_UNBLOCKED_METHOD:
 		a->blocked = false;
 		break;
-	case AMQP_CONNECTION_CLOSE_METHOD:
 	case AMQP_CHANNEL_CLOSE_METHOD:
 		link_reason(&f->payload.method, why);
 		air_lost(a, why);
@@ -118,79 +108,32 @@ static void own_frame(struct air *a, const amqp_frame_t *f)
 	}
 }
 
-static void read_frames(struct air *a)
+static void on_frame(void *air, const amqp_frame_t *f)
 {
-	for (unsigned n = 0; a->conn != NULL && n < FRAMES_PER_TURN; n++) {
-		struct timeval now = {0};
-		amqp_frame_t f;
-		int r = amqp_simple_wait_frame_noblock(a->conn, &f, &now);
-
-		if (r == AMQP_STATUS_TIMEOUT) {
-			ev_idle_stop(a->loop, &a->more);
-			return;
-		}
-		if (r != AMQP_STATUS_OK) {
-			air_lost(a, amqp_error_string2(r));
-			return;
-		}
-		if (f.channel <= AIR_CHANNEL)
-			own_frame(a, &f);
-		else
-			table_frame(a, &f);
-		if (a->conn != NULL)
-			amqp_maybe_release_buffers_on_channel(a->conn, f.channel);
-	}
-	if (a->conn != NULL)
-		ev_idle_start(a->loop, &a->more);
+	if (f->channel <= AIR_CHANNEL)
+		own_frame(air, f);
+	else
+		table_frame(air, f);
 }
 
-static void on_io(struct ev_loop *loop, ev_io *w, int events)
+/* Our channel and the two exchanges. */
+static bool prepare_broker(amqp_connection_state_t conn, char why[LINK_WHY_SIZE])
 {
-	(void)loop;
-	(void)events;
-	read_frames(w->data);
-}
-
-static void on_more(struct ev_loop *loop, ev_idle *w, int events)
-{
-	(void)loop;
-	(void)events;
-	read_frames(w->data);
-}
-
-static void on_heartbeat(struct ev_loop *loop, ev_timer *w, int events)
-{
-	(void)loop;
-	(void)events;
-	read_frames(w->data); /* librabbitmq sends and checks heartbeats in its calls only */
-}
-
-/* Was the last RPC answered well? */
-static bool fine(struct air *a)
-{
-	amqp_rpc_reply_t r = amqp_get_rpc_reply(a->conn);
-
-	if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
-		link_reason(&r.reply, a->why);
-	else if (r.reply_type != AMQP_RESPONSE_NORMAL)
-		(void)snprintf(a->why, sizeof a->why, "%s", amqp_error_string2(r.library_error));
-	return r.reply_type == AMQP_RESPONSE_NORMAL;
-}
-
-static bool declare(struct air *a)
-{
-	amqp_exchange_declare(a->conn, AIR_CHANNEL, amqp_cstring_bytes("AIR-request"),
-			      amqp_cstring_bytes("direct"), 0, /*durable*/ 1, 0, 0, amqp_empty_table);
-	if (!fine(a))
+	amqp_channel_open(conn, AIR_CHANNEL);
+	if (!link_fine(conn, why))
 		return false;
-	amqp_exchange_declare(a->conn, AIR_CHANNEL, amqp_cstring_bytes("AIR-response"),
+	amqp_exchange_declare(conn, AIR_CHANNEL, amqp_cstring_bytes("AIR-request"),
+			      amqp_cstring_bytes("direct"), 0, /*durable*/ 1, 0, 0, amqp_empty_table);
+	if (!link_fine(conn, why))
+		return false;
+	amqp_exchange_declare(conn, AIR_CHANNEL, amqp_cstring_bytes("AIR-response"),
 			      amqp_cstring_bytes("direct"), 0, /*durable*/ 0, 0, 0, amqp_empty_table);
-	return fine(a);
+	return link_fine(conn, why);
 }
 
-static void use_connection(struct air *a, int heartbeat_s)
+static void use_connection(struct air *a)
 {
-	int channels = amqp_get_channel_max(a->conn);
+	int channels = amqp_get_channel_max(a->link.conn);
 
 	pthread_mutex_lock(&a->lock);
 	a->limit = a->max;
@@ -199,55 +142,44 @@ static void use_connection(struct air *a, int heartbeat_s)
 		channels = 65535;
 	if (a->limit > (unsigned)channels - AIR_CHANNEL)
 		a->limit = (unsigned)channels - AIR_CHANNEL;
-	a->attempts = 0;
 	a->blocked = false;
-	ev_io_set(&a->io, amqp_get_sockfd(a->conn), EV_READ);
-	ev_io_start(a->loop, &a->io);
-	if (heartbeat_s > 0) {
-		ev_timer_set(&a->heartbeat, heartbeat_s / 2.0, heartbeat_s / 2.0);
-		ev_timer_start(a->loop, &a->heartbeat);
-	}
 	table_reset(a);
 	set_state(a, AIR_CONNECTED);
 	table_fill(a);
-	if (a->conn != NULL)
-		read_frames(a); /* what came along with the answers above */
+	reader_read(&a->link);
 }
 
 /* Blocks for LINK_CONNECT_S at most; there is nobody to be answered meanwhile. */
 static void connect_now(struct air *a)
 {
-	struct link_try t = {.attempt = a->host, .purpose = "SkyNET amqp-spool: AIR"};
+	struct link_try t = {.attempt = a->link.host, .purpose = "SkyNET amqp-spool: AIR"};
 	struct link_settings s;
+	amqp_connection_state_t conn;
+	bool ready;
 
 	set_state(a, AIR_CONNECTING);
 	pthread_mutex_lock(&a->lock);
 	s = a->settings; /* never freed */
 	pthread_mutex_unlock(&a->lock);
-	a->conn = link_open(&s, &t);
-	memcpy(a->where, t.where, sizeof a->where);
-	if (a->conn != NULL)
-		amqp_channel_open(a->conn, AIR_CHANNEL);
-	if (a->conn != NULL && fine(a) && declare(a)) {
-		ev_now_update(a->loop);
-		use_connection(a, s.heartbeat_s);
+	conn = link_open(&s, &t);
+	ready = conn != NULL && prepare_broker(conn, t.why);
+	ev_now_update(a->loop);
+	if (ready) {
+		reader_use(&a->link, conn, &t, s.heartbeat_s);
+		use_connection(a);
 		return;
 	}
-	sn_warn("cannot connect to %s for AIR: %s", t.where, a->conn == NULL ? t.why : a->why);
-	link_close(a->conn, false);
-	a->conn = NULL;
-	a->host++;
-	ev_now_update(a->loop);
-	schedule_retry(a);
+	sn_warn("cannot connect to %s for AIR: %s", t.where, t.why);
+	link_close(conn, false);
+	a->link.host++;
+	reader_back_off(&a->link);
 }
 
-static void on_retry(struct ev_loop *loop, ev_timer *w, int events)
+static void on_retry(void *air)
 {
-	struct air *a = w->data;
+	struct air *a = air;
 
-	(void)loop;
-	(void)events;
-	if (a->conn == NULL && a->wfids != NULL)
+	if (a->link.conn == NULL && a->wfids != NULL)
 		connect_now(a);
 }
 
@@ -266,7 +198,7 @@ static void on_idle(struct ev_loop *loop, ev_timer *w, int events)
 
 	(void)loop;
 	(void)events;
-	if (a->conn == NULL || a->wfids != NULL)
+	if (a->link.conn == NULL || a->wfids != NULL)
 		return;
 	disconnect(a, true);
 	set_state(a, AIR_IDLE);
@@ -276,19 +208,19 @@ static void on_idle(struct ev_loop *loop, ev_timer *w, int events)
 static void settle(struct air *a)
 {
 	if (a->wfids == NULL) {
-		ev_timer_stop(a->loop, &a->retry);
-		if (a->conn == NULL && a->now.state != AIR_IDLE)
+		ev_timer_stop(a->loop, &a->link.retry);
+		if (a->link.conn == NULL && a->now.state != AIR_IDLE)
 			set_state(a, AIR_IDLE);
-		if (a->conn != NULL && !ev_is_active(&a->idle)) {
+		if (a->link.conn != NULL && !ev_is_active(&a->idle)) {
 			ev_timer_set(&a->idle, IDLE_S, 0.);
 			ev_timer_start(a->loop, &a->idle);
 		}
 		return;
 	}
 	ev_timer_stop(a->loop, &a->idle);
-	if (a->conn != NULL)
+	if (a->link.conn != NULL)
 		table_fill(a);
-	else if (!ev_is_active(&a->retry))
+	else if (!ev_is_active(&a->link.retry))
 		connect_now(a);
 }
 
@@ -315,27 +247,25 @@ static void on_command(struct ev_loop *loop, ev_async *w, int events)
 		STAILQ_REMOVE_HEAD(&commands, link);
 		table_command(a, o);
 	}
-	if (reconnect && a->conn != NULL)
+	if (reconnect && a->link.conn != NULL)
 		disconnect(a, true);
 	if (reconnect || hurry) {
-		ev_timer_stop(a->loop, &a->retry);
-		a->attempts = 0;
+		ev_timer_stop(a->loop, &a->link.retry);
+		a->link.attempts = 0;
 	}
 	settle(a);
 }
 
 void air_prepare(struct air *a)
 {
+	static const struct reader_calls CALLS = {.frame = on_frame, .lost = air_lost, .retry = on_retry};
+
+	reader_init(&a->link, a->loop, &CALLS, a);
 	ev_async_init(&a->command, on_command);
-	ev_init(&a->io, on_io);
-	ev_init(&a->heartbeat, on_heartbeat);
-	ev_init(&a->retry, on_retry);
 	ev_init(&a->idle, on_idle);
 	ev_init(&a->report, on_report);
 	ev_init(&a->reopen, on_reopen);
-	ev_idle_init(&a->more, on_more);
-	a->command.data = a->io.data = a->heartbeat.data = a->retry.data = a->idle.data = a->report.data =
-		a->reopen.data = a->more.data = a;
+	a->command.data = a->idle.data = a->report.data = a->reopen.data = a;
 	ev_async_start(a->loop, &a->command);
 }
 

@@ -87,15 +87,10 @@ static void connect_any(struct call *c)
 
 void call_must(const struct call *c, const char *what)
 {
-	amqp_rpc_reply_t r = amqp_get_rpc_reply(c->conn);
-	char why[LINK_WHY_SIZE] = "";
+	char why[LINK_WHY_SIZE];
 
-	if (r.reply_type == AMQP_RESPONSE_NORMAL)
-		return;
-	if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
-		link_reason(&r.reply, why);
-	sn_cli_die(&c->cli, SN_EXIT_UNAVAILABLE, "%s: %s: %s", c->where, what,
-		   why[0] != '\0' ? why : amqp_error_string2(r.library_error));
+	if (!link_fine(c->conn, why))
+		sn_cli_die(&c->cli, SN_EXIT_UNAVAILABLE, "%s: %s: %s", c->where, what, why);
 }
 
 void call_open(struct call *c)

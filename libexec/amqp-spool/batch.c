@@ -345,5 +345,5 @@ void batch_serve(struct publisher *p, int64_t half_heartbeat_ns)
 bool batch_select(struct publisher *p)
 {
 	amqp_tx_select(p->conn, CHANNEL);
-	return probe_fine(p, "tx.select");
+	return link_fine(p->conn, p->why);
 }

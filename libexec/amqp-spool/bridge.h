@@ -8,6 +8,7 @@
  *	cancel.c     main thread: cancel items; pursue.c and canceller.c see them through; control.c talks to exo
  *	recover.c    start and reconcile
  *	air.c        enquiries from afar, in a thread of its own when there is something to ask after
+ *	reader.c     a connection in an event loop: what consumer.c and air_thread.c have in common
  *
  * Only the main thread touches spools (but for syncs), participants and items. */
 #ifndef BRIDGE_H

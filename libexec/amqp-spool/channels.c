@@ -12,14 +12,7 @@ enum { ACK_AT = 32 };
 
 static bool send_method(struct consumer *c, struct participant *p, amqp_method_number_t id, void *m)
 {
-	int r;
-
-	if (c->conn == NULL)
-		return false;
-	r = amqp_send_method(c->conn, p->ch.number, id, m);
-	if (r != AMQP_STATUS_OK)
-		consumer_lost(c, amqp_error_string2(r));
-	return r == AMQP_STATUS_OK;
+	return reader_send(&c->link, p->ch.number, id, m);
 }
 
 static void ask_open(struct consumer *c, struct participant *p)
@@ -129,7 +122,7 @@ static const struct {
 
 void consumer_update(struct consumer *c, struct participant *p)
 {
-	if (c == NULL || c->conn == NULL)
+	if (c == NULL || c->link.conn == NULL)
 		return;
 	if (p->ch.number == 0) {
 		/* Numbers are not used again: frames for a channel that is closing may still come. */
@@ -149,9 +142,9 @@ void consumer_drop(struct consumer *c, struct participant *p)
 {
 	if (c == NULL || p->ch.number == 0)
 		return;
-	if (c->conn != NULL && p->ch.state != CH_CLOSED && p->ch.state != CH_FAILED) {
+	if (c->link.conn != NULL && p->ch.state != CH_CLOSED && p->ch.state != CH_FAILED) {
 		consumer_flush(c);
-		if (c->conn != NULL)
+		if (c->link.conn != NULL)
 			ask_close(c, p);
 	}
 	if (p->stale && p->ch.number != 0) {
@@ -264,14 +257,14 @@ static int send_ack(void *arg, uint64_t tag, bool multiple)
 
 	if (SN_FAIL("ack.3") < 0)
 		return AMQP_STATUS_SOCKET_ERROR;
-	return amqp_basic_ack(s->c->conn, s->p->ch.number, tag, multiple);
+	return amqp_basic_ack(s->c->link.conn, s->p->ch.number, tag, multiple);
 }
 
 static int send_requeue(void *arg, uint64_t tag)
 {
 	const struct sender *s = arg;
 
-	return amqp_basic_nack(s->c->conn, s->p->ch.number, tag, false, true);
+	return amqp_basic_nack(s->c->link.conn, s->p->ch.number, tag, false, true);
 }
 
 void consumer_flush(struct consumer *c)
@@ -288,7 +281,7 @@ void consumer_flush(struct consumer *c)
 					     .arg = &s};
 		int r;
 
-		if (c->conn == NULL)
+		if (c->link.conn == NULL)
 			return;
 		if (p->ch.due == 0 && !(p->ch.requeue && out.requeue != NULL))
 			continue;
@@ -300,7 +293,7 @@ void consumer_flush(struct consumer *c)
 
 void consumer_due(struct consumer *c, struct participant *p, uint64_t epoch, uint64_t tag)
 {
-	if (c == NULL || epoch == 0 || epoch != c->epoch || c->conn == NULL)
+	if (c == NULL || epoch == 0 || epoch != c->epoch || c->link.conn == NULL)
 		return;
 	tags_mark(&p->ch, tag, TAG_DUE);
 	if (p->ch.due >= ACK_AT || p->ch.due * 2 > p->config.participant.prefetch) {

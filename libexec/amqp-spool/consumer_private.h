@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "consumer.h"
-#include "link.h"
+#include "reader.h"
 
 struct attempt { /* of the connector thread; handed back whole */
 	struct link_settings settings;
@@ -15,25 +15,19 @@ struct attempt { /* of the connector thread; handed back whole */
 
 struct consumer {
 	struct bridge *b;
-	struct link_settings settings;
-	bool have_settings;
-	amqp_connection_state_t conn;
-	uint64_t epoch; /* of conn; counts up with each connection */
-	char where[LINK_WHERE_SIZE];
-	unsigned attempts, host; /* since the last success; which host is tried */
+	struct reader link;
+	uint64_t epoch; /* counts up with each connection */
 	bool connecting, quiesced, due;
 	pthread_t thread;
 	struct attempt *attempt;
-	ev_io io;
-	ev_timer heartbeat, retry, ack_timer;
+	ev_timer ack_timer;
 	ev_async connected;
-	ev_idle more;		       /* frames were left for the next turn */
 	struct participant **channels; /* by number - 1 */
 	size_t channel_count;
 };
 
 /* consumer.c: drops the connection and schedules the next. */
-void consumer_lost(struct consumer *c, const char *why);
+void consumer_lost(void *consumer, const char *why);
 
 /* channels.c: one frame of a participant's channel. */
 void channel_method(struct consumer *c, struct participant *p, const amqp_method_t *m);

@@ -193,6 +193,15 @@ static void reply_reason(amqp_rpc_reply_t r, char why[LINK_WHY_SIZE])
 						    : "the broker closed the connection");
 }
 
+bool link_fine(amqp_connection_state_t conn, char why[LINK_WHY_SIZE])
+{
+	const amqp_rpc_reply_t r = amqp_get_rpc_reply(conn);
+
+	if (r.reply_type != AMQP_RESPONSE_NORMAL)
+		reply_reason(r, why);
+	return r.reply_type == AMQP_RESPONSE_NORMAL;
+}
+
 /* The kernel gives up on a peer that is gone; librabbitmq itself would wait without a limit. */
 static void set_socket_options(int fd)
 {

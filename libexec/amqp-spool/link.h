@@ -42,6 +42,8 @@ amqp_connection_state_t link_open(const struct link_settings *s, struct link_try
 void link_close(amqp_connection_state_t conn, bool polite);
 /* What a connection.close or channel.close says, for the log. */
 void link_reason(const amqp_method_t *m, char why[LINK_WHY_SIZE]);
+/* Was the last request (an amqp_… that waits for its answer) answered well? If not: why. */
+bool link_fine(amqp_connection_state_t conn, char why[LINK_WHY_SIZE]) SN_CHECK;
 /* Delay before attempt n (1…): 0.5 s doubling to 30 s, with up to half of it taken off at random. */
 double link_backoff_s(unsigned n);
 

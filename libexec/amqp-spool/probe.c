@@ -1,19 +1,6 @@
 /* Questions to the broker between batches: the fence, the witness, is there such a queue (docs/BRIDGE.md). */
 #include "publisher_private.h"
 
-bool probe_fine(struct publisher *p, const char *what)
-{
-	amqp_rpc_reply_t r = amqp_get_rpc_reply(p->conn);
-
-	if (r.reply_type == AMQP_RESPONSE_NORMAL)
-		return true;
-	if (r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
-		link_reason(&r.reply, p->why);
-	else
-		(void)snprintf(p->why, sizeof p->why, "%s: %s", what, amqp_error_string2(r.library_error));
-	return false;
-}
-
 /* An exclusive queue is a fence: while the connection of a bridge that was killed is still being worked off by the
  * broker, this is refused. False: not yet, or trouble; the connection is to be dropped. */
 bool probe_declare(struct publisher *p)
@@ -30,14 +17,14 @@ bool probe_declare(struct publisher *p)
 	(void)snprintf(fence, sizeof fence, "skynet.fence.%s", p->id);
 	(void)snprintf(witness, sizeof witness, "skynet.witness.%s", p->id);
 	amqp_channel_open(p->conn, CHANNEL);
-	if (!probe_fine(p, "channel.open"))
+	if (!link_fine(p->conn, p->why))
 		return false;
 	amqp_queue_declare(p->conn, CHANNEL, amqp_cstring_bytes(fence), 0, 0, /*exclusive*/ 1, 1,
 			   amqp_empty_table);
-	if (!probe_fine(p, "fence"))
+	if (!link_fine(p->conn, p->why))
 		return false;
 	amqp_queue_declare(p->conn, CHANNEL, amqp_cstring_bytes(witness), 0, 0, 0, 0, args);
-	return probe_fine(p, "witness");
+	return link_fine(p->conn, p->why);
 }
 
 /* 1: the witness of p->batch_id is there; 0: it is not; -1: trouble. */
@@ -82,7 +69,7 @@ int probe_queue(struct publisher *p, const char *queue)
 	if (i < QUEUES_KNOWN)
 		return 1;
 	amqp_channel_open(p->conn, PROBE_CHANNEL);
-	if (!probe_fine(p, "channel.open"))
+	if (!link_fine(p->conn, p->why))
 		return -1;
 	amqp_queue_declare(p->conn, PROBE_CHANNEL, amqp_cstring_bytes(queue), /*passive*/ 1, 0, 0, 0,
 			   amqp_empty_table);

@@ -65,7 +65,6 @@ void publisher_wait(struct publisher *p, int64_t timeout_ns);
 void publisher_hand_back(struct publisher *p, struct job_list *jobs);
 
 /* probe.c; trouble is told in p->why. */
-bool probe_fine(struct publisher *p, const char *what) SN_CHECK; /* was the last RPC answered well? */
 bool probe_declare(struct publisher *p) SN_CHECK;
 int probe_witness(struct publisher *p) SN_CHECK;
 int probe_queue(struct publisher *p, const char *queue) SN_CHECK;

@@ -85,7 +85,7 @@ static void finish(struct cancel *k)
 		if (at == c->follows.count)
 			continue;
 		item_list_remove(&c->follows, at);
-		if (c->follows.count == 0)
+		if (c->follows.count == 0 && !c->withdrawing)
 			client_end(c, 0);
 	}
 	sn_info("name=%s: cancelled, ended (%s)", k->name, outcome);
@@ -310,11 +310,18 @@ static void wait_is_over(struct client *c)
 	client_end(c, SN_EXIT_TRY_AGAIN);
 }
 
+void cancel_requested(struct client *c, unsigned found)
+{
+	if (found == 0)
+		client_end(c, SN_EXIT_UNKNOWN);
+	else if (c->follows.count == 0 || c->wait_s <= 0)
+		client_end(c, 0);
+	else
+		client_wait(c, c->wait_s, wait_is_over);
+}
+
 void cancel_request(struct client *c, const struct request *rq)
 {
-	unsigned found;
-	bool more;
-
 	if (rq->key == NULL) {
 		client_error(c, SN_EXIT_USAGE, "cancel needs a name or a wfid");
 		return;
@@ -323,15 +330,7 @@ void cancel_request(struct client *c, const struct request *rq)
 		tell_all(c);
 		return;
 	}
-	found = cancel_with_workers(c, rq) + withdraw(c, rq, &more);
-	if (more)
-		client_error(c, SN_EXIT_TRY_AGAIN, "more of them wait, ask again");
-	else if (found == 0)
-		client_end(c, SN_EXIT_UNKNOWN);
-	else if (c->follows.count == 0 || rq->wait_s <= 0)
-		client_end(c, 0);
-	else
-		client_wait(c, rq->wait_s, wait_is_over);
+	withdraw(c, rq, cancel_with_workers(c, rq));
 }
 
 void cancels_release(struct exo *x)

@@ -36,8 +36,17 @@ void cancel_settle(struct cancel *k, const struct item *it, const char *how, con
 bool cancel_intercept(struct exo *x, const struct item *it);
 void cancels_release(struct exo *x);
 
-/* withdraw.c: those that no worker has begun. Returns how many were found; `ret_more`: there are more than that. */
-unsigned withdraw(struct client *c, const struct request *rq, bool *ret_more);
+/* All that the request means have heard of it, or are withdrawn: how many they are. The client is answered. */
+void cancel_requested(struct client *c, unsigned found);
+
+/* withdraw.c: those that no worker has begun; at once if they are few, else in steps. Then the client is told how many were
+ * found, the `found` ones that run included; or that it is to ask again. */
+void withdraw(struct client *c, const struct request *rq, unsigned found);
+/* True of what is about to be withdrawn, most likely: it is not to be given to a worker before that is over. */
+bool withdraw_pending(const struct exo *x, const char *name);
+void withdraw_drop_client(const struct client *c);
+/* Exo ends: what is not withdrawn yet stays what it was. */
+void withdraw_stop(struct exo *x);
 /* An entry, found or new. NULL: there are too many. */
 struct cancel *cancel_add(struct exo *x, const struct item *it, const char *wfid);
 /* One line about it for one client. `h`: NULL, or what the handler said. */

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "base/mem.h"
+#include "cancel.h"
 #include "exo.h"
 #include "sys/dir.h"
 
@@ -319,6 +320,7 @@ void control_sweep(struct exo *x)
 		*at = c->next;
 		*(c->refused ? &k->refused_count : &k->client_count) -= 1;
 		asks_drop_client(c, NULL);
+		withdraw_drop_client(c);
 		item_list_release(&c->follows);
 		sn_buf_release(&c->out);
 		free(c->in);
@@ -332,6 +334,7 @@ void control_stop(struct exo *x)
 
 	if (k->fd < 0)
 		return;
+	withdraw_stop(x);
 	for (struct client *c = k->clients; c != NULL; c = c->next) {
 		client_end(c, SN_EXIT_TRY_AGAIN);
 		cut_off(c);

@@ -44,10 +44,12 @@ struct client {
 	unsigned pending;		     /* answers of handlers that have not come */
 	double wait_s;
 	struct item_list follows; /* cancellations whose events it gets */
+	bool withdrawing;	  /* it has not heard of all that it wants withdrawn */
 };
 
 struct ask;
 struct cancel;
+struct withdrawal;
 
 struct control {
 	int fd;
@@ -60,6 +62,9 @@ struct control {
 	unsigned last_id;
 	struct cancel *cancels;
 	unsigned cancel_count;
+	struct withdrawal *withdrawals; /* the next in turn first */
+	unsigned withdrawal_count;
+	ev_timer turn;
 };
 
 /* control.c. 0 or -errno; without the socket exo works all the same. */

@@ -53,6 +53,8 @@ static bool claim_first(struct exo *x, struct item *ret)
 	ret->attempt = 1;
 	memcpy(ret->name, name, strlen(name) + 1);
 	queue_drop_first(&x->queue);
+	if (withdraw_pending(x, ret->name))
+		return false; /* new/ is looked at again when that is over */
 	held = exo_held(x, ret->name);
 	if (held != NULL) {
 		drop_second_link(x, held);
@@ -66,11 +68,22 @@ static bool claim_first(struct exo *x, struct item *ret)
 	return r == 0;
 }
 
+/* Those that are about to be withdrawn are passed over. NULL: there is none. */
+static const struct item *first_claimed(const struct exo *x)
+{
+	for (size_t i = 0; i < x->claimed.count; i++) {
+		if (!withdraw_pending(x, x->claimed.items[i].name))
+			return &x->claimed.items[i];
+	}
+	return NULL;
+}
+
 static bool pick(struct exo *x, struct item *ret)
 {
 	bool scanned = false;
 
 	for (;;) {
+		const struct item *claimed = first_claimed(x);
 		const char *waiting;
 
 		if (x->queue.count == 0 && x->queue.more && !scanned) {
@@ -78,10 +91,9 @@ static bool pick(struct exo *x, struct item *ret)
 			intake_scan_new(x);
 		}
 		waiting = queue_first(&x->queue);
-		if (x->claimed.count > 0 &&
-		    (waiting == NULL || strcmp(x->claimed.items[0].name, waiting) <= 0)) {
-			*ret = x->claimed.items[0];
-			item_list_remove(&x->claimed, 0);
+		if (claimed != NULL && (waiting == NULL || strcmp(claimed->name, waiting) <= 0)) {
+			*ret = *claimed;
+			item_list_remove(&x->claimed, (size_t)(claimed - x->claimed.items));
 			return true;
 		}
 		if (waiting == NULL)

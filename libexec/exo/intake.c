@@ -88,7 +88,8 @@ static int add_unfinished(void *arg, const char *leaf)
 
 	if (sn_attempt_parse(leaf, it.name, &it.attempt) < 0)
 		return 0;
-	if (exo_held(u->x, it.name) != NULL || sn_claim_has_result(&u->x->spool, it.name) != 0)
+	if (exo_held(u->x, it.name) != NULL || withdraw_pending(u->x, it.name) ||
+	    sn_claim_has_result(&u->x->spool, it.name) != 0)
 		return 0;
 	return item_list_add(&u->list, &it) < 0 ? 1 : 0; /* full: the rest at the next rescan */
 }
@@ -197,6 +198,7 @@ void intake_start(struct exo *x)
 
 void intake_stop(struct exo *x)
 {
+	withdraw_stop(x);
 	if (x->inotify >= 0)
 		ev_io_stop(x->loop, &x->inotify_io);
 	ev_timer_stop(x->loop, &x->rescan);

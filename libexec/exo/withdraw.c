@@ -1,126 +1,312 @@
-/* Cancelling what no worker has begun: in new/, or in cur/ with exo. */
+/* Cancelling what no worker has begun: in new/, or in cur/ with exo. Each that is withdrawn is an error reply with a sync,
+ * so many are withdrawn in steps, one step in a turn of the loop, and exo answers and works in between. Until a
+ * withdrawal is over nothing of its process goes to a worker: withdraw_pending(). */
+#include <stdlib.h>
+
 #include "answer.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cancel.h"
 #include "data/workitem.h"
 #include "exo.h"
 #include "sys/dir.h"
 
-struct search {
+enum { WITHDRAWALS_MAX = CONTROL_CLIENTS, WITHDRAW_MAX = 1024, STEP_ITEMS = 32, LIST_MAX = 128 };
+static const int64_t STEP_NS = 5000000;
+
+enum place { IN_HAND, IN_NEW, IN_CUR, PLACES };
+
+struct withdrawal {
+	struct withdrawal *next;
+	struct client *client; /* NULL: gone. What it set in motion goes on */
 	struct exo *x;
-	const char *key;
-	struct item_list found;
+	char key[CONTROL_KEY_SIZE];
+	bool quiet;
+	unsigned found; /* of any kind, for its answer */
+	unsigned done;
+	enum place place;
+	char last[SN_NAME_SIZE]; /* up to here `place` has been looked through */
+	struct item_list list;	 /* the next of a directory, at most LIST_MAX */
+	size_t at;
+	bool more; /* than `list` */
 };
 
-/* It lies in cur/. */
-static void withdraw_one(struct client *c, const struct request *rq, const struct item *it)
+static bool fits(const struct withdrawal *w, const char *name)
+{
+	return strcmp(name, w->key) == 0 || sn_name_maybe_of(name, w->key);
+}
+
+bool withdraw_pending(const struct exo *x, const char *name)
+{
+	for (const struct withdrawal *w = x->control.withdrawals; w != NULL; w = w->next) {
+		if (fits(w, name))
+			return true;
+	}
+	return false;
+}
+
+/* The first LIST_MAX, sorted, of those that are behind `last`. */
+static int note(struct withdrawal *w, const struct item *it)
+{
+	struct item_list *l = &w->list;
+
+	if (strcmp(it->name, w->last) <= 0 || !fits(w, it->name))
+		return 0;
+	w->more = w->more || l->count == LIST_MAX;
+	if (l->count == LIST_MAX && strcmp(it->name, l->items[LIST_MAX - 1].name) > 0)
+		return 0;
+	if (l->count == LIST_MAX)
+		item_list_remove(l, LIST_MAX - 1);
+	return item_list_add(l, it);
+}
+
+static int note_new(void *arg, const char *name)
+{
+	struct item it = {.attempt = 1};
+
+	if (!sn_name_valid(name))
+		return 0;
+	memcpy(it.name, name, strlen(name) + 1); /* valid: it fits */
+	return note(arg, &it);
+}
+
+static int note_cur(void *arg, const char *leaf)
+{
+	struct item it;
+
+	return sn_attempt_parse(leaf, it.name, &it.attempt) < 0 ? 0 : note(arg, &it);
+}
+
+static void list(struct withdrawal *w)
+{
+	const bool new = w->place == IN_NEW;
+	int r;
+
+	w->list.count = w->at = 0;
+	w->more = false;
+	r = new ? sn_dir_each(w->x->spool.new, note_new, w) : sn_dir_each(w->x->spool.cur, note_cur, w);
+	if (r < 0)
+		sn_err("cannot read work/%s: %s", new ? "new" : "cur", strerror(-r));
+}
+
+static const struct item *next_in_hand(const struct withdrawal *w)
+{
+	const struct item_list *l = &w->x->claimed;
+
+	for (size_t i = 0; i < l->count; i++) {
+		if (strcmp(l->items[i].name, w->last) > 0 && fits(w, l->items[i].name))
+			return &l->items[i];
+	}
+	return NULL;
+}
+
+/* The next whose name fits. False: there is none any more. */
+static bool next(struct withdrawal *w, struct item *ret)
+{
+	while (w->place < PLACES) {
+		const struct item *it = w->place == IN_HAND	? next_in_hand(w)
+					: w->at < w->list.count ? &w->list.items[w->at++]
+								: NULL;
+
+		if (it != NULL) {
+			*ret = *it;
+			memcpy(w->last, it->name, sizeof w->last);
+			return true;
+		}
+		if (!w->more) {
+			w->place++;
+			w->last[0] = '\0';
+		}
+		if (w->place < PLACES)
+			list(w);
+	}
+	return false;
+}
+
+/* The name fits; is it that process? */
+static bool wanted(const struct withdrawal *w, const struct item *it)
+{
+	struct sn_fei fei;
+
+	if (w->place == IN_HAND)
+		return key_names(w->x, w->key, it);
+	if (exo_held(w->x, it->name) != NULL)
+		return false;
+	if (w->place == IN_CUR) /* the list of the claimed was full, or an answer could not be stored */
+		return key_names(w->x, w->key, it) && sn_claim_has_result(&w->x->spool, it->name) == 0;
+	return item_is(it, w->key) ||
+	       (fei_read(w->x->spool.new, it->name, &fei) && strcmp(fei.wfid, w->key) == 0);
+}
+
+/* Afterwards it lies in cur/, and nobody else has it. */
+static bool take(const struct withdrawal *w, const struct item *it)
+{
+	struct item_list *l = &w->x->claimed;
+	int r;
+
+	if (w->place == IN_HAND)
+		item_list_remove(l, (size_t)(item_list_find(l, it->name) - l->items));
+	if (w->place != IN_NEW)
+		return true;
+	r = sn_claim(&w->x->spool, it->name);
+	if (r < 0 && r != -ENOENT)
+		sn_err("name=%s: cannot be claimed: %s", it->name, strerror(-r));
+	return r == 0;
+}
+
+static void tell(const struct withdrawal *w, const struct item *it, const struct sn_fei *fei,
+		 const char *event)
+{
+	if (w->client != NULL)
+		cancel_line(w->client,
+			    &(struct cancel_event){.name = it->name, .wfid = fei->wfid, .event = event});
+}
+
+/* False: it could not be, and there are too many of those. */
+static bool withdraw_one(struct withdrawal *w, const struct item *it)
 {
 	char leaf[SN_ATTEMPT_SIZE], message[128];
-	const struct answer a = {.outcome = SN_CANCELLED, .silent = rq->quiet, .message = message};
-	struct cancel_event e = {.name = it->name, .event = "withdrawn"};
+	const struct answer a = {.outcome = SN_CANCELLED, .silent = w->quiet, .message = message};
 	struct sn_fei fei = {0};
 	struct cancel *k;
 	int r;
 
-	(void)snprintf(message, sizeof message, "%s: cancelled before it was begun", c->x->name); /* fits */
+	(void)snprintf(message, sizeof message, "%s: cancelled before it was begun", w->x->name); /* fits */
 	item_leaf(it, leaf);
-	(void)fei_read(c->x->spool.cur, leaf, &fei); /* only for the answer */
-	e.wfid = fei.wfid;
-	r = answer_make(c->x, it, &a);
+	(void)fei_read(w->x->spool.cur, leaf, &fei); /* only for the answer */
+	r = answer_make(w->x, it, &a);
 	if (r == 0) {
 		sn_info("name=%s: cancelled before it was begun%s", it->name,
-			rq->quiet ? " by the engine" : "");
-		cancel_line(c, &e);
-		return;
+			w->quiet ? " by the engine" : "");
+		tell(w, it, &fei, "withdrawn");
+		return true;
 	}
 	sn_err("name=%s: cancelled, its answer cannot be stored, tried again later: %s", it->name,
 	       strerror(-r));
-	k = cancel_add(c->x, it, fei.wfid); /* it stays in cur/; it must not run */
+	k = cancel_add(w->x, it, fei.wfid); /* it stays in cur/; it must not run */
 	if (k != NULL)
-		k->quiet = k->quiet || rq->quiet;
-	if (k == NULL || item_list_add(&c->follows, it) < 0)
-		client_error(c, SN_EXIT_TRY_AGAIN, "too many are being cancelled");
-	else
-		cancel_line(c,
-			    &(struct cancel_event){.name = it->name, .wfid = fei.wfid, .event = "requested"});
+		k->quiet = k->quiet || w->quiet;
+	if (k == NULL || (w->client != NULL && item_list_add(&w->client->follows, it) < 0))
+		return false;
+	tell(w, it, &fei, "requested");
+	return true;
 }
 
-static unsigned withdraw_claimed(struct client *c, const struct request *rq)
+/* One step. Returns -EAGAIN if there is more to do; 0: all is withdrawn; -E2BIG: no more at once, -ENOSPC: too many
+ * that cannot be answered. */
+static int step(struct withdrawal *w)
 {
-	struct item_list *l = &c->x->claimed;
-	unsigned found = 0;
-
-	for (size_t i = 0; i < l->count;) {
-		struct item it = l->items[i];
-
-		if (!key_names(c->x, rq->key, &it)) {
-			i++;
-			continue;
-		}
-		item_list_remove(l, i);
-		found++;
-		withdraw_one(c, rq, &it);
-	}
-	return found;
-}
-
-/* new/ may hold many: only those whose label fits are read. */
-static int look_at_new(void *arg, const char *name)
-{
-	struct search *s = arg;
-	struct item it = {.attempt = 1};
-	struct sn_fei fei;
-
-	if (!sn_name_valid(name) || exo_held(s->x, name) != NULL)
-		return 0;
-	if (strcmp(name, s->key) != 0 &&
-	    (!sn_name_maybe_of(name, s->key) || !fei_read(s->x->spool.new, name, &fei) ||
-	     strcmp(fei.wfid, s->key) != 0))
-		return 0;
-	memcpy(it.name, name, strlen(name) + 1); /* valid: it fits */
-	return item_list_add(&s->found, &it) < 0 ? 1 : 0;
-}
-
-/* What lies in cur/ and nobody has in hand: the list of the claimed was full, or an answer could not be stored. */
-static int look_at_cur(void *arg, const char *leaf)
-{
-	struct search *s = arg;
+	const int64_t until = sn_clock_mono_ns() + STEP_NS;
 	struct item it;
 
-	if (sn_attempt_parse(leaf, it.name, &it.attempt) < 0 || exo_held(s->x, it.name) != NULL ||
-	    !key_names(s->x, s->key, &it) || sn_claim_has_result(&s->x->spool, it.name) != 0)
-		return 0;
-	return item_list_add(&s->found, &it) < 0 ? 1 : 0;
-}
-
-static unsigned withdraw_in(struct client *c, const struct request *rq, bool new, bool *ret_more)
-{
-	struct search s = {.x = c->x, .key = rq->key};
-	unsigned found = 0;
-	int r = new ? sn_dir_each(c->x->spool.new, look_at_new, &s)
-		    : sn_dir_each(c->x->spool.cur, look_at_cur, &s);
-
-	if (r < 0)
-		sn_err("cannot read work/%s: %s", new ? "new" : "cur", strerror(-r));
-	*ret_more = *ret_more || r > 0;
-	for (size_t i = 0; i < s.found.count; i++) {
-		const struct item *it = &s.found.items[i];
-
-		r = new ? sn_claim(&c->x->spool, it->name) : 0;
-		if (r < 0 && r != -ENOENT)
-			sn_err("name=%s: cannot be claimed: %s", it->name, strerror(-r));
-		if (r < 0)
+	for (unsigned n = 0; n < STEP_ITEMS && sn_clock_mono_ns() < until; n++) {
+		if (!next(w, &it))
+			return 0;
+		if (!wanted(w, &it))
 			continue;
-		found++;
-		withdraw_one(c, rq, it);
+		if (w->done == WITHDRAW_MAX)
+			return -E2BIG;
+		if (!take(w, &it))
+			continue;
+		w->done++;
+		if (!withdraw_one(w, &it))
+			return -ENOSPC;
 	}
-	item_list_release(&s.found);
-	return found;
+	return -EAGAIN;
 }
 
-unsigned withdraw(struct client *c, const struct request *rq, bool *ret_more)
+static void end(struct withdrawal *w, const char *why)
 {
-	*ret_more = false;
-	return withdraw_claimed(c, rq) + withdraw_in(c, rq, true, ret_more) +
-	       withdraw_in(c, rq, false, ret_more);
+	struct client *c = w->client;
+
+	if (c != NULL)
+		c->withdrawing = false;
+	if (c != NULL && why != NULL)
+		client_error(c, SN_EXIT_TRY_AGAIN, why);
+	else if (c != NULL)
+		cancel_requested(c, w->found + w->done);
+	item_list_release(&w->list);
+	free(w);
+}
+
+static const char *why_not_all(int r)
+{
+	return r == -E2BIG ? "more of them wait, ask again" : r < 0 ? "too many are being cancelled" : NULL;
+}
+
+/* Each has its turn: one step, then it is the last. */
+static void on_turn(struct ev_loop *loop, ev_timer *t, int events)
+{
+	struct exo *x = t->data;
+	struct withdrawal **at = &x->control.withdrawals, *w = *at;
+	int r = step(w);
+
+	(void)events;
+	*at = w->next;
+	w->next = NULL;
+	if (r == -EAGAIN) {
+		while (*at != NULL)
+			at = &(*at)->next;
+		*at = w;
+	} else {
+		x->control.withdrawal_count--;
+		end(w, why_not_all(r));
+		intake_scan_new(x); /* what was passed over, and had a name that fits only */
+		x->look = true;
+	}
+	if (x->control.withdrawals != NULL)
+		ev_timer_start(loop, t);
+}
+
+void withdraw(struct client *c, const struct request *rq, unsigned found)
+{
+	struct control *k = &c->x->control;
+	struct withdrawal *w;
+	int r;
+
+	if (k->withdrawal_count == WITHDRAWALS_MAX) {
+		client_error(c, SN_EXIT_TRY_AGAIN, "too many are being cancelled");
+		return;
+	}
+	w = sn_calloc(1, sizeof *w);
+	w->client = c;
+	w->x = c->x;
+	w->quiet = rq->quiet;
+	w->found = found;
+	(void)snprintf(w->key, sizeof w->key, "%s", rq->key); /* fits */
+	r = step(w);					      /* most are done with it */
+	if (r != -EAGAIN) {
+		end(w, why_not_all(r));
+		return;
+	}
+	c->withdrawing = true;
+	w->next = k->withdrawals;
+	k->withdrawals = w;
+	k->withdrawal_count++;
+	if (ev_is_active(&k->turn))
+		return;
+	ev_timer_init(&k->turn, on_turn, 0, 0);
+	k->turn.data = c->x;
+	ev_timer_start(c->x->loop, &k->turn);
+}
+
+void withdraw_drop_client(const struct client *c)
+{
+	for (struct withdrawal *w = c->x->control.withdrawals; w != NULL; w = w->next) {
+		if (w->client == c)
+			w->client = NULL;
+	}
+}
+
+void withdraw_stop(struct exo *x)
+{
+	struct control *k = &x->control;
+	struct withdrawal *w;
+
+	while ((w = k->withdrawals) != NULL) {
+		k->withdrawals = w->next;
+		end(w, "exo ends, ask again");
+	}
+	k->withdrawal_count = 0;
+	ev_timer_stop(x->loop, &k->turn);
 }

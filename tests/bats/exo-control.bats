@@ -415,11 +415,12 @@ def cancel(self, wid):
 	put n=1 do=wait wait=go >/dev/null
 	begun 1
 	long=20261122-1052-0123456789012345678901234567
-	a=$(put n=2 "wfid=$long.one" 2>/dev/null) || true
-	ask 'status wait=0'
+	a=$(put n=2 "wfid=$long.one")
 	code_of "cancel $long.two"
 	[ "$code" -eq 4 ]
 	: >"$S/go"
+	wait_until 10 has_result "$a"
+	retired_result "$a" ok reply
 }
 
 @test "kill: who does not end in time is killed with its whole group, and answered at once" {
@@ -484,6 +485,97 @@ def cancel(self, wid):
 	: >"$S/go"
 	wait_until 20 results 1101
 	journal_count '^begin ' 1
+}
+
+# Stores COUNT of that wfid, asks for their end and, at the first that is withdrawn, does what the lines on stdin say.
+withdraw_many()
+{
+	{
+		cat <<-'PY'
+			import json, os, signal, socket, sys
+			home, lib, state, exo, count, wfid = sys.argv[1:]
+			sys.path.insert(0, lib)
+			import mkwi
+			def connect():
+			    s = socket.socket(socket.AF_UNIX)
+			    s.settimeout(60)
+			    s.connect("control")
+			    return s
+			def answers(s):
+			    return [json.loads(l) for l in s.makefile()]
+			for i in range(int(count)):
+			    mkwi.store(home, "P1", {"n": f"many.{i}"}, wfid)
+			os.chdir(home + "/run/P1")
+			other, s = connect(), connect()
+			s.sendall(f"cancel {wfid}\n".encode())
+			first = s.recv(1 << 20)
+			assert b'"withdrawn"' in first, first
+		PY
+		cat
+	} >"$S/many.py"
+	/usr/bin/python3 "$S/many.py" "$H" "$LIB" "$S" "$exo" "$1" "$2"
+}
+
+@test "while many are withdrawn exo answers and works, and begins none of them" {
+	start_ready
+	long=20261122-1052-0123456789012345678901234567
+	for i in 1 2 3 4 5; do
+		put n=busy.$i do=wait wait=go.$i >/dev/null
+		begun busy.$i
+		b=$(put n=same.$i "wfid=$long.one") # the same label
+		withdraw_many 500 "$long.two" >"$S/between" <<-PY
+			open(state + "/go.$i", "w").close()
+			other.sendall(b"status wait=0\n")
+			assert answers(other)[-1]["code"] == 0
+			between = len(os.listdir(home + "/spool/P1/work/result/new")) < 500 * $i
+			lines = [json.loads(l) for l in (first + b"".join(iter(lambda: s.recv(65536), b""))).splitlines()]
+			names = [l["name"] for l in lines[:-1]]
+			assert len(names) == 500 and names == sorted(names), lines
+			assert all(l["event"] == "withdrawn" and l["wfid"] == "$long.two" for l in lines[:-1])
+			assert lines[-1] == {"type": "end", "code": 0}
+			print(between)
+		PY
+		wait_until 20 has_result "$b"
+		[ "$(header "$b" outcome)" = ok ]
+		! grep -q True "$S/between" || break # a busy machine may be late
+	done
+	grep -q True "$S/between"
+	journal_count '^begin many' 0
+	sanitized || [ "$(rss_kb "$exo")" -lt 3072 ]
+}
+
+@test "who asked for the withdrawal of many goes away: it is done all the same" {
+	start_ready
+	put n=1 do=wait wait=go >/dev/null
+	begun 1
+	withdraw_many 800 w-many <<<'s.close()'
+	wait_until 60 results 800
+	: >"$S/go"
+	wait_until 10 results 801
+	journal_count '^begin' 1
+}
+
+@test "exo is told to stop while many are withdrawn: who asked is told, and the rest is as it was" {
+	start_ready
+	put n=1 do=stoppable >/dev/null
+	begun 1
+	b=$(put n=2) # ahead
+	wait_until 10 test -e "$W/cur/$b,a1"
+	withdraw_many 1000 w-many <<-'PY'
+		os.kill(int(exo), signal.SIGTERM)
+		lines = [json.loads(l) for l in (first + b"".join(iter(lambda: s.recv(65536), b""))).splitlines()]
+		done = sum(l.get("event") == "withdrawn" for l in lines)
+		assert lines[-1]["code"] == (75 if done < 1000 else 0), lines[-2:]
+		assert done == 1000 or lines[-2]["error"] == "exo ends, ask again", lines[-2:]
+		print(done, file=open(state + "/done", "w"))
+	PY
+	code=0
+	wait "$exo" || code=$?
+	[ "$code" -eq 0 ]
+	results $(($(cat "$S/done") + 1))
+	[ "$(find "$W/new" -name '*-w-many' | wc -l)" -eq $((1000 - $(cat "$S/done"))) ]
+	[ -e "$W/new/$b" ]
+	journal_count '^begin' 1
 }
 
 @test "cancel() raises, hangs, returns what is no JSON; no cancel() at all; and wait ends in 75" {

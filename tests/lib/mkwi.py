@@ -53,7 +53,7 @@ def store(home, name, fields, wfid=None):
         "participant_name": name, "re_dispatch_count": 0,
     }
     body = json.dumps(item, separators=(",", ":"), ensure_ascii=False).encode()
-    leaf = f"{t}-0000-{hashlib.sha256(body).hexdigest()[:16]}-{wfid}"
+    leaf = f"{t}-0000-{hashlib.sha256(body).hexdigest()[:16]}-{wfid[:40]}"
     path = os.path.join(spool(home, name), "open", leaf)
     with open(path, "xb") as f:
         f.write(body)

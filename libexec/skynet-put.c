@@ -9,6 +9,7 @@
 #include "svc/service.h"
 
 enum { OPT_WAIT = SN_OPT_FIRST, POLL_US = 5000 };
+static const int64_t TELL_AFTER_NS = 3000000000;
 
 static const struct sn_option OPTIONS[] = {
 	{OPT_WAIT, "wait", "[=SECONDS]",
@@ -80,14 +81,30 @@ static bool carried_out(const struct sn_item *item)
 	return true;
 }
 
+/* Whoever waits long wants to know what for: a reply that cannot go out, say, for want of the engine's queue. */
+static void tell_reason(const struct sn_cli *cli, const char *name)
+{
+	struct sn_service s;
+
+	if (sn_service_look(&cli->home, name, &s) == 0 && s.running && s.status.reason != NULL)
+		fprintf(stderr, "skynet put: still waiting; %s: %s\n", name, s.status.reason);
+	sn_service_release(&s);
+}
+
 /* timeout_ns: -1 for ever. Exit code. */
 static int wait_for(const struct sn_cli *cli, struct sn_item *item, int64_t timeout_ns, bool cancel)
 {
-	int64_t end = sn_clock_mono_ns() + timeout_ns;
+	const int64_t begin = sn_clock_mono_ns(), end = begin + timeout_ns;
+	bool told = false;
 
 	while (!(cancel ? carried_out(item) : finished(item))) {
 		if (timeout_ns >= 0 && sn_clock_mono_ns() >= end)
 			sn_cli_die(cli, SN_EXIT_TIMEOUT, "%s: not finished yet", item->name);
+		if (!told && sn_clock_mono_ns() - begin > TELL_AFTER_NS) {
+			tell_reason(cli, SN_BRIDGE_NAME);
+			tell_reason(cli, item->shelf->participant);
+			told = true;
+		}
 		(void)usleep(POLL_US); /* cut short: looks earlier */
 	}
 	return cancel ? 0 : print_reply(cli, item);

@@ -402,6 +402,16 @@ class ParticipantHandler:
 	[ -z "$output" ]
 }
 
+@test "put --wait says what it waits for" {
+	home_make "$HOMES/h"
+	participant P1
+	exo_start P1
+	bridge_start
+	printf '{"fields":{},"fei":{"wfid":"w","expid":"0"}}' >"$T/wi"
+	run -124 skynet-put --wait=8 P1 "$T/wi"
+	[[ $output == *"still waiting; amqp-spool: replies are kept: the broker has no queue $ENGINE"* ]]
+}
+
 @test "a password in a configuration file that others may read is complained of" {
 	home_make "$HOMES/h"
 	run -0 skynet-config --check

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "svc/pretty.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
 
@@ -130,9 +131,26 @@ static int read_lines(struct sn_status *s, char *text, struct sn_buf *extra)
 	return r == 0 && s->state == NULL ? -EINVAL : r;
 }
 
+/* Text as a terminal may see it, line by line. 0 or -E2BIG. */
+static int make_harmless(const struct sn_buf *text, struct sn_buf *ret)
+{
+	const char *line = text->data, *const end = text->data + text->len;
+	int r = 0;
+
+	while (r == 0 && line < end) {
+		size_t len = strcspn(line, "\n");
+
+		r = sn_pretty_line(line, len, ret);
+		if (r == 0)
+			r = sn_buf_adds(ret, "\n");
+		line += len + 1;
+	}
+	return r;
+}
+
 int sn_status_read(int dirfd, struct sn_status *ret)
 {
-	struct sn_buf text = SN_BUF(STATUS_MAX), extra = SN_BUF(STATUS_MAX);
+	struct sn_buf text = SN_BUF(STATUS_MAX), extra = SN_BUF(STATUS_MAX), clean = SN_BUF(4 * STATUS_MAX);
 	SN_AUTOFD int fd = -1;
 	struct stat st;
 	int r;
@@ -145,12 +163,14 @@ int sn_status_read(int dirfd, struct sn_status *ret)
 		return -errno;
 	r = S_ISREG(st.st_mode) ? sn_fd_read_all(fd, &text) : -EINVAL;
 	if (r == 0)
-		r = text.len == 0 || memchr(text.data, '\0', text.len) != NULL
-			    ? -EINVAL
-			    : read_lines(ret, text.data, &extra);
+		r = text.len == 0 || memchr(text.data, '\0', text.len) != NULL ? -EINVAL
+									       : make_harmless(&text, &clean);
+	if (r == 0)
+		r = read_lines(ret, clean.data, &extra);
 	if (extra.len > 0)
 		replace(&ret->extra, extra.data);
 	sn_buf_release(&text);
+	sn_buf_release(&clean);
 	sn_buf_release(&extra);
 	return r == -E2BIG ? -EINVAL : r;
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -100,37 +101,52 @@ static gid_t bridge_group(const struct sn_config *c, const struct who *who)
 	return pw == NULL ? who->gid : pw->pw_gid;
 }
 
-/* A service's lock is its user's, also after that was changed in the configuration, and no other participant may open
- * it: it could hold it for ever. The directory was a participant's: what may be somebody else's file is left alone. */
-static int hand_over_lock(int dir, uid_t before, const struct who *who, gid_t group)
+/* Opens the lock that is there. One that is not who's (its user was changed, or it is no file) is taken away, unless somebody
+ * holds it. The descriptor, -ENOENT where there is none (any more), or -errno. */
+static int open_lock(int dir, const struct who *who)
 {
-	SN_AUTOFD int fd =
-		openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	SN_AUTOFD int fd = openat(dir, "lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0 && errno != ELOOP)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
-	    (st.st_uid != 0 && st.st_uid != before && st.st_uid != who->uid))
-		return -EPERM;
+	if (fd >= 0) {
+		if (fstat(fd, &st) < 0)
+			return -errno;
+		if (S_ISREG(st.st_mode) && st.st_uid == who->uid)
+			return sn_fd_steal(&fd);
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+			return -errno;
+	}
+	return unlinkat(dir, "lock", 0) < 0 ? -errno : -ENOENT;
+}
+
+/* A service's lock is its user's, and no other participant may open it: it could hold it for ever. */
+static int hand_over_lock(int dir, const struct who *who, gid_t group)
+{
+	SN_AUTOFD int fd = open_lock(dir, who);
+
+	if (fd == -ENOENT) {
+		fd = openat(dir, "lock", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return -errno;
+	}
+	if (fd < 0)
+		return fd;
 	return fchown(fd, who->uid, group) < 0 || fchmod(fd, 0640) < 0 ? -errno : 0;
 }
 
 /* run/NAME, in the system home with its lock. The directory, or -errno. */
 static int make_run_dir(const struct sn_home *h, const char *name, const struct who *who, gid_t group)
 {
-	SN_AUTOFREE char *path = sn_asprintf("%s/%s", h->run, name);
-	SN_AUTOFD int dir = -1;
-	struct stat st;
-	const uid_t before = lstat(path, &st) == 0 ? st.st_uid : 0;
+	SN_AUTOFD int dir = make_dir(h->run, name, h, who, 0755);
 	int r;
 
-	dir = make_dir(h->run, name, h, who, 0755);
 	if (dir < 0)
 		return dir;
-	r = h->system ? hand_over_lock(dir, before, who, group) : 0;
-	if (r < 0)
-		sn_err("%s/lock: %s", path, strerror(-r)); /* the program says what that means */
+	r = h->system ? hand_over_lock(dir, who, group) : 0;
+	if (r < 0 && r != -EWOULDBLOCK) /* held: by what runs under the former user */
+		sn_err("%s/%s/lock: %s", h->run, name, strerror(-r)); /* the program says what that means */
 	return sn_fd_steal(&dir);
 }
 

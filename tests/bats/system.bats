@@ -98,7 +98,7 @@ another_user()
 	skynet stop P1
 	as games:games sh -c 'cd /run/skynet/P1 && rm lock && ln -s /mnt/victim lock'
 	"$SKYNET_LIBEXEC/skynet-prepare" P1 >/dev/null 2>&1 || :
-	stat -c '%U:%G %a' /mnt/victim
+	stat -c '%U:%G %a' /mnt/victim /run/skynet/P1/lock
 	skynet stop amqp-spool
 }
 
@@ -106,5 +106,6 @@ another_user()
 	inside another_user
 	has 'P1 is written anew; what runs is as before (skynet restart P1)'
 	[ "$(grep -v '^skynet' <<<"$output")" = 'root:games 640
-root:root 600' ]
+root:root 600
+games:daemon 640' ]
 }

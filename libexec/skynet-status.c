@@ -21,7 +21,7 @@ static const struct sn_command COMMAND = {
 	"Shows the bridge (amqp-spool) and all participants, or those named.\n\n"
 	"STATE   starting, ready, backoff, stopping, down, config-error, hung (its exo lives, but has not\n"
 	"        answered within a second); of the bridge: connected, connecting, brokerless, blocked\n"
-	"WANT    up, down, or - (not enabled)\n"
+	"WANT    up, down, - (not enabled), ? (down, and only root may know more)\n"
 	"UPTIME  of the process, or how long it has been in this state\n"
 	"NEW CUR FAILED  workitems that wait, are worked on, need a person (-: not permitted to look)\n\n"
 	"Exit code: 0 all run; 3 one that should run, or was named, does not; 4 no such participant.",

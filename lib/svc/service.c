@@ -77,6 +77,8 @@ static const char *find_want(const struct sn_home *h, const char *name, const st
 		return s->runit.want_up ? "up" : "down";
 	if (!sn_home_enabled(h, name))
 		return "-";
+	if (s->runit_error == -EACCES && !s->running)
+		return "?";
 	return file_exists(h, name, "down") ? "down" : "up";
 }
 

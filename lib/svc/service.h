@@ -15,12 +15,12 @@
 
 struct sn_service {
 	const char *state; /* as in docs/HOME.md; borrowed from `status` or a constant */
-	const char *want;  /* up, down, or "-": not enabled */
-	pid_t pid;	   /* of exo or the bridge; 0: none */
-	int64_t since_us;  /* when that pid, or this state, began; 0 unknown */
-	bool running;	   /* somebody holds its lock */
-	bool ready;	   /* works: ready, connected, brokerless or blocked */
-	bool failed;	   /* config-error or backoff: waiting will not help */
+	const char *want; /* up, down, "-": not enabled, "?": down, and only root knows whether it is to be */
+	pid_t pid;	  /* of exo or the bridge; 0: none */
+	int64_t since_us; /* when that pid, or this state, began; 0 unknown */
+	bool running;	  /* somebody holds its lock */
+	bool ready;	  /* works: ready, connected, brokerless or blocked */
+	bool failed;	  /* config-error or backoff: waiting will not help */
 	struct sn_status status;
 	struct sn_runit runit; /* zero if runit_error */
 	int runit_error;       /* 0 or -errno of sn_runit_read */

@@ -17,7 +17,7 @@ int crash_answer(struct exo *x, const struct item *it, const char *why, const st
 	unsigned tried = d != NULL && d->count > it->attempt ? d->count : it->attempt;
 	char message[DEATH_WHY_SIZE + 64];
 
-	(void)snprintf(message, sizeof message, "%s: %s (%u attempts)", x->name, why,
-		       tried); /* cut if ever */
+	(void)snprintf(message, sizeof message, "%s: %s (%u attempt%s)", x->name, why, tried,
+		       tried == 1 ? "" : "s"); /* cut if ever */
 	return answer_make(x, it, &(struct answer){.outcome = SN_CRASH, .message = message, .ring = ring});
 }

@@ -6,7 +6,7 @@
 #include "exo.h"
 #include "sys/signame.h"
 
-enum { UNCOUNTED_MAX = 100 };
+enum { UNCOUNTED_MAX = 100, HOW_SIZE = 96 };
 
 /* docs/WORKER.md, last paragraph. Afterwards jobs[0] is the workitem it died in, if there is one. */
 static void settle(struct worker *w)
@@ -103,15 +103,23 @@ static void say(struct worker *w, const char *how)
 	sn_err("worker %s: did not start: %s", w->id, w->fatal);
 }
 
+static void describe(const struct worker *w, const siginfo_t *si, char ret_how[HOW_SIZE])
+{
+	if (w->broke != NULL)
+		(void)snprintf(ret_how, HOW_SIZE, "%s, and was killed", w->broke); /* fits */
+	else
+		sn_describe_end(si->si_code, si->si_status, ret_how, HOW_SIZE);
+}
+
 static void bury(struct worker *w, const siginfo_t *si)
 {
 	struct exo *x = w->x;
 	bool planned = (w->state == WORKER_QUITTING && si->si_code == CLD_EXITED && si->si_status == 0) ||
 		       w->stale;
 	bool had_job;
-	char how[96];
+	char how[HOW_SIZE];
 
-	sn_describe_end(si->si_code, si->si_status, how, sizeof how);
+	describe(w, si, how);
 	(void)kill(-w->pid, SIGKILL); /* its group: not reaped yet, so the number is still its own */
 	settle(w);
 	had_job = w->job_count > 0;
@@ -131,9 +139,9 @@ static void bury(struct worker *w, const siginfo_t *si)
 
 static void bury_trial(struct worker *w, const siginfo_t *si)
 {
-	char how[96];
+	char how[HOW_SIZE];
 
-	sn_describe_end(si->si_code, si->si_status, how, sizeof how);
+	describe(w, si, how);
 	(void)kill(-w->pid, SIGKILL);
 	settle(w);
 	w->pid = 0;

@@ -135,6 +135,7 @@ static bool fill(struct exo *x, unsigned depth)
 		if (r < 0) {
 			sn_err("worker %s: cannot be given work: %s", w->id, strerror(-r));
 			keep(x, &it);
+			w->broke = "could not be given work";
 			worker_kill(w);
 		}
 	}

@@ -12,6 +12,8 @@
 void hear_break_off(struct worker *w, const char *why)
 {
 	sn_err("worker %s: %s, killing it", w->id, why);
+	if (w->broke == NULL)
+		w->broke = why;
 	worker_kill(w);
 }
 

@@ -15,7 +15,7 @@ struct packet {
 /* `text` is written to and must live as long as the packet. */
 void packet_split(char *text, struct packet *ret);
 void hear(struct worker *w, char *text);
-/* It does not keep to the protocol: killed. */
+/* It does not keep to the protocol: killed. `why`, a constant, is what it did: "sent an empty packet". */
 void hear_break_off(struct worker *w, const char *why);
 /* The i-th of its workitems is not with it any more. */
 void hear_drop_job(struct worker *w, unsigned i);

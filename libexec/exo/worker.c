@@ -159,6 +159,7 @@ void worker_start(struct worker *w)
 	else
 		(void)snprintf(w->id, sizeof w->id, "%u-%u", w->index, w->generation);
 	w->stale = w->planned = w->warned = w->over = false;
+	w->broke = NULL;
 	w->done_items = 0;
 	w->ready_ns = 0;
 	w->done_ns = w->pace_ns = 0;

@@ -47,6 +47,8 @@ struct worker {
 	unsigned done_items;	    /* for max_items */
 	ev_timer limit;
 	bool planned; /* its death is our doing: no crash, no back-off */
+	const char *
+		broke; /* NULL, or: what it did that it was killed for; stays for what is said of its death */
 	double backoff_s;
 	int64_t ready_ns;	      /* 0: was not ready yet */
 	unsigned bad_starts;	      /* in a row */

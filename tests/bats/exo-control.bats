@@ -828,6 +828,7 @@ dumped() { [ "$(grep -c 'end of the stacks of process' "$LOG")" -ge "$1" ]; }
 	n=$(put n=3 do=too_long)
 	wait_until 20 has_result "$n"
 	[ "$(header "$n" outcome)" = crash ]
+	[ "$(field "$n" '["error"]["message"]')" = 'P1: worker sent a packet that is too long, and was killed (1 attempt)' ]
 	logged 'sent a packet that is too long, killing it'
 	ask status
 }

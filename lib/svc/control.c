@@ -251,6 +251,21 @@ static void print_string(struct sn_span string)
 	sn_buf_release(&line);
 }
 
+/* JSON for people: as sn_control_print_json(), and what is hidden in it. */
+static void print_value(struct sn_span json)
+{
+	for (size_t i = 0; i < json.len; i++) {
+		unsigned c;
+		size_t n = sn_pretty_hidden(json.data + i, json.len - i, &c);
+
+		if (n > 0)
+			printf("\\u%04x", c);
+		else
+			putchar((unsigned char)json.data[i] < ' ' ? ' ' : json.data[i]);
+		i += n > 0 ? n - 1 : 0;
+	}
+}
+
 void sn_control_print(const char *before, struct sn_span value)
 {
 	fputs(before, stdout);
@@ -259,7 +274,7 @@ void sn_control_print(const char *before, struct sn_span value)
 	else if (value.data[0] == '"')
 		print_string(value);
 	else
-		sn_control_print_json(value);
+		print_value(value);
 }
 
 void sn_control_print_json(struct sn_span json)

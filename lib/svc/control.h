@@ -63,10 +63,10 @@ void sn_control_close(struct sn_control *c);
 /* May it stand in a request as KEY: not empty, no blank, '=' or control character, not too long. "-" may not: it means
  * something that only the bridge has a right to. */
 bool sn_control_key_valid(const char *key);
-/* Prints `before` and a value in one line: a string decoded, what a terminal would obey escaped; other JSON as it is; "-" for
- * none and for an empty string. */
+/* Prints `before` and a value in one line: a string decoded, other JSON as it is, in both what a terminal would obey or not show
+ * escaped (svc/pretty.h); "-" for none and for an empty string. */
 void sn_control_print(const char *before, struct sn_span value);
-/* Prints JSON in one line, the same escaped in its strings. */
+/* Prints JSON in one line, for programs: in its strings only what a terminal would obey is escaped. */
 void sn_control_print_json(struct sn_span json);
 
 #endif

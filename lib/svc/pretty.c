@@ -11,11 +11,30 @@ static int new_line(struct sn_buf *out, unsigned depth)
 	return r;
 }
 
-/* U+0080–U+009F: a terminal takes them for control sequences. */
-static bool is_c1(const char *s, size_t left)
+/* Not the joiners U+200C and U+200D: some scripts are not written right without them. */
+static const struct {
+	unsigned from, to;
+} HIDDEN[] = {{0x7f, 0x9f},	{0x61c, 0x61c},	  {0x200b, 0x200b}, {0x200e, 0x200f},
+	      {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}};
+
+size_t sn_pretty_hidden(const char *s, size_t left, unsigned *ret_character)
 {
-	return left >= 2 && (unsigned char)s[0] == 0xc2 && (unsigned char)s[1] >= 0x80 &&
-	       (unsigned char)s[1] < 0xa0;
+	const unsigned char *p = (const unsigned char *)s;
+	size_t n = left > 0 && p[0] >= 0x7f ? sn_utf8_sequence(s, left) : 0;
+	unsigned c;
+
+	if (n < 1 || n > 3)
+		return 0;
+	c = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	for (size_t i = 0; i < SN_COUNT(HIDDEN); i++) {
+		if (c >= HIDDEN[i].from && c <= HIDDEN[i].to) {
+			*ret_character = c;
+			return n;
+		}
+	}
+	return 0;
 }
 
 /* A string token, its quotes included; returns what was taken. */
@@ -24,15 +43,16 @@ static size_t add_string(const char *text, size_t len, struct sn_buf *out, int *
 	size_t i = 1, from = 0;
 
 	for (*ret = 0; *ret == 0 && i < len && text[i] != '"'; i++) {
-		bool c1 = is_c1(text + i, len - i);
+		unsigned c;
+		size_t n = sn_pretty_hidden(text + i, len - i, &c);
 
 		if (text[i] == '\\') {
 			i++;
-		} else if (c1 || text[i] == 0x7f) {
+		} else if (n > 0) {
 			*ret = sn_buf_add(out, text + from, i - from);
 			if (*ret == 0)
-				*ret = sn_buf_addf(out, "\\u%04x", (unsigned char)text[i + c1]);
-			i += c1;
+				*ret = sn_buf_addf(out, "\\u%04x", c);
+			i += n - 1;
 			from = i + 1;
 		}
 	}
@@ -104,15 +124,15 @@ int sn_pretty_line(const char *text, size_t len, struct sn_buf *out)
 
 	for (size_t i = 0; r == 0 && i < len;) {
 		size_t n = sn_utf8_sequence(text + i, len - i);
-		unsigned char c = (unsigned char)text[i];
+		unsigned c;
 
-		if (n == 0 || c < 0x20 || c == 0x7f || is_c1(text + i, len - i)) {
-			r = sn_buf_addf(out, "\\x%02x", c);
-			i++;
-		} else {
+		if (n > 0 && (unsigned char)text[i] >= 0x20 && sn_pretty_hidden(text + i, n, &c) == 0) {
 			r = sn_buf_add(out, text + i, n);
 			i += n;
+			continue;
 		}
+		for (n = n > 0 ? n : 1; r == 0 && n > 0; n--)
+			r = sn_buf_addf(out, "\\x%02x", (unsigned char)text[i++]);
 	}
 	return r;
 }

@@ -228,9 +228,9 @@ null" ]
 	participant
 	name=20261122T105443.865116-0000-9f86d081884c7d65-wf-1
 	{
-		status_line $name wf-1 $'\\u001b[31m \xc2\x9b31m \x7f \\u009b \\u0000 \\ud83d\\ude00'
-		answer_line $name answer $'{"a\xc2\x9b":"\\u001b]0;x\\u0007 \x7f"}'
-		cancel_line $name $'\\u001b[2J' $'"answer":"\xc2\x9b"'
+		status_line $name wf-1 $'\\u001b[31m \xc2\x9b31m \x7f \\u009b \\u0000 \\ud83d\\ude00 \\u202e'
+		answer_line $name answer $'{"a\xc2\x9b":"\\u001b]0;x\\u0007 \x7f \xe2\x80\xae"}'
+		cancel_line $name $'\\u001b[2J' $'"answer":{"\xc2\x9b":"\xe2\x80\xae"}'
 		cancel_line $name failed $'"error":"\\u001b[1m"'
 		printf '{"type":"stacks","worker":"\\u001b","pid":1,"processes":[{"pid":1,"command":"\\u001b[1m\xc2\x9b"}]}\n'
 		printf '{"type":"error","code":1,"error":"\\u001b[31m\xc2\x9b"}\n'
@@ -242,6 +242,7 @@ null" ]
 		run -1 skynet $command
 		[ -n "$output" ]
 		clean || { cat -v <<<"$output" && false; }
+		[[ $command == *--json* || $output != *$'\xe2\x80\xae'* ]] # it would turn the text around
 	done
 	has '\x1b'
 }

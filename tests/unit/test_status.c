@@ -129,11 +129,11 @@ static void test_hostile(void **state)
 	sn_status_release(&r);
 	assert_int_equal(sn_dir_unlink(dirfd_, "status"), 0);
 #define ESCAPES \
-	"state: \033[31mready\nreason: a\tb\r\302\233c\177\n\033: \a\n" /* what a terminal would obey */
+	"state: \033[31mready\nreason: a\tb\r\302\233c\177\342\200\256\n\033: \a\n" /* what a terminal would obey */
 	put("status", ESCAPES, sizeof ESCAPES - 1);
 	assert_int_equal(sn_status_read(dirfd_, &r), 0);
 	assert_string_equal(r.state, "\\x1b[31mready");
-	assert_string_equal(r.reason, "a\\x09b\\x0d\\xc2\\x9bc\\x7f");
+	assert_string_equal(r.reason, "a\\x09b\\x0d\\xc2\\x9bc\\x7f\\xe2\\x80\\xae");
 	assert_string_equal(r.extra, "\\x1b: \\x07\n");
 	sn_status_release(&r);
 }

@@ -231,21 +231,36 @@ static int64_t seconds(const struct sn_cli *cli, const char *option, const char 
 	return ns;
 }
 
+/* "--kill 3 WFID", as other options are written: the 3 would be taken for a WFID, and the WFID for a participant. */
+static void look_for_seconds(const struct sn_cli *cli, char *const *args)
+{
+	int64_t ns;
+
+	for (; *args != NULL; args++) {
+		if (sn_command_duration(*args, &ns) == 0)
+			sn_cli_usage(cli, "--kill %s: its seconds go behind a '=' (--kill=%s)", *args, *args);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct cancel k = {.cli = {.command = &COMMAND}};
 	int64_t wait_ns = -1, kill_ns = -1;
-	bool remote = false;
+	bool remote = false, bare_kill = false;
 	int opt, code, flushed;
 
 	while ((opt = sn_cli_next(&k.cli, argc, argv)) != -1) {
 		if (opt == 'w')
 			wait_ns = seconds(&k.cli, "wait", optarg);
-		else if (opt == OPT_KILL)
+		if (opt == OPT_KILL) {
+			bare_kill = optarg == NULL;
 			kill_ns = optarg == NULL ? KILL_S * 1000000000LL : seconds(&k.cli, "kill", optarg);
+		}
 		remote = remote || opt == OPT_REMOTE;
 		k.json = k.json || opt == OPT_JSON;
 	}
+	if (bare_kill)
+		look_for_seconds(&k.cli, argv + optind);
 	if (argc - optind < 1 || argc - optind > 2)
 		sn_cli_usage(&k.cli, "a WFID or a WORKITEM is needed, and at most the NAME of a participant");
 	if (kill_ns == 0)

@@ -356,6 +356,10 @@ P1 acknowledged" ]
 	run -64 skynet cancel --wait x wf-1
 	run -64 skynet cancel --kill=x wf-1
 	run -64 skynet cancel --kill=0 wf-1
+	for words in '--kill 3 wf-1' '--kill 3' 'wf-1 P1 --kill 3' '--kill 1.5m wf-1 P1'; do
+		run -64 skynet cancel $words
+		[[ $output == *"its seconds go behind a '=' (--kill="* ]]
+	done
 	run -64 skynet cancel -- -
 }
 

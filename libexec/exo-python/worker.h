@@ -23,6 +23,7 @@ struct enquiry {
 struct lane {
 	struct worker *worker;
 	bool started;
+	int64_t since_us; /* it is with the handler since then; 0: it is not */
 	unsigned count;
 	struct enquiry queue[ENQUIRIES_MAX];
 };

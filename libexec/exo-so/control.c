@@ -1,8 +1,11 @@
 /* What exo asks, handed to the library on a thread of its own. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "data/json.h"
 #include "so.h"
 #include "sys/fd.h"
+
+enum { PATIENCE_US = 1000000 };
 
 /* KEY: answer, error or absent; json: its value. */
 static void say(const char *id, const char *key, const char *json)
@@ -69,12 +72,14 @@ static void *control(void *arg)
 		while (s->count == 0)
 			(void)pthread_cond_wait(&w->changed, &w->lock);
 		q = s->requests[0];
+		s->since_us = sn_clock_real_us();
 		mine = s->running && strcmp(q.leaf, w->job.leaf) == 0;
 		s->in_control = mine;
 		(void)pthread_mutex_unlock(&w->lock);
 		serve(s, &q, mine);
 		(void)pthread_mutex_lock(&w->lock);
 		s->in_control = false;
+		s->since_us = 0;
 		s->count--;
 		memmove(s->requests, s->requests + 1, s->count * sizeof s->requests[0]);
 		(void)pthread_cond_broadcast(&w->changed);
@@ -112,6 +117,21 @@ void so_control_settle(struct so *s)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
+/* It hangs, it seems: who asks for its status need not find out by waiting. */
+static bool refuses(const struct so *s, const struct request *q)
+{
+	char since[SN_TIME_TEXT_SIZE], text[96];
+
+	if (q->message != SKYNET_STATUS || s->since_us == 0 ||
+	    sn_clock_real_us() - s->since_us <= PATIENCE_US)
+		return false;
+	sn_time_format(s->since_us, since);
+	(void)snprintf(text, sizeof text, "\"still busy with an earlier message, since %s\"",
+		       since); /* fits */
+	say(q->id, "absent", text);
+	return true;
+}
+
 /* On the watch thread. arg: "ID NAME,aN", "ID -", or nothing. */
 static void ask(struct sn_worker *w, int message, const char *arg)
 {
@@ -123,6 +143,8 @@ static void ask(struct sn_worker *w, int message, const char *arg)
 		(void)snprintf(q.id, sizeof q.id, "%.*s", (int)(leaf - arg), arg); /* exo's are short */
 		(void)snprintf(q.leaf, sizeof q.leaf, "%s", leaf + 1);		   /* a cut one is no name */
 	}
+	if (refuses(s, &q))
+		return;
 	if (s->count < REQUESTS_MAX) {
 		s->requests[s->count++] = q;
 		(void)pthread_cond_broadcast(&w->changed);

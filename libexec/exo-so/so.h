@@ -22,10 +22,11 @@ struct so {
 
 	/* Under worker.lock */
 	struct skynet_workitem item;
-	bool running;	 /* `item` is being worked on */
-	bool in_control; /* control() has it, too: it stays until that returns */
-	struct request requests[REQUESTS_MAX];
+	bool running;			       /* `item` is being worked on */
+	bool in_control;		       /* control() has it, too: it stays until that returns */
+	struct request requests[REQUESTS_MAX]; /* [0] is with the library since: */
 	unsigned count;
+	int64_t since_us;
 
 	struct skynet_reply reply; /* the main thread's */
 };

@@ -228,20 +228,22 @@ begun() { wait_until 20 journal "^begin $1 "; }
 		/usr/bin/python3 - "$H" <<-'PY'
 			import json, os, socket, sys, time
 			os.chdir(sys.argv[1] + "/run/P1")
-			first = []
-			for _ in range(20): # more than the worker keeps
+			first, absent = [], []
+			for i in range(20): # more than the worker keeps
 			    s = socket.socket(socket.AF_UNIX)
 			    s.settimeout(20)
 			    began = time.monotonic()
 			    s.connect("control")
-			    s.sendall(b"status wait=30\n")
+			    s.sendall(b"status wait=30\n" if i < 19 else b"status wait=60000\n")
 			    f = s.makefile()
 			    status = json.loads(f.readline())
 			    first.append(time.monotonic() - began)
 			    assert status["workers"][0]["state"] == "busy", status
-			    assert json.loads(f.readline())["absent"] == "no answer within 30 ms"
+			    absent.append(json.loads(f.readline())["absent"])
 			    assert json.loads(f.readline()) == {"type": "end", "code": 0}
 			assert sorted(first)[10] < 0.1, first
+			assert absent[0] == "no answer within 30 ms", absent
+			assert absent[19].startswith("still busy with an earlier status(), since 20"), absent # at once
 		PY
 		: >"$S/go.$do"
 		wait_until 10 has_result "$n"

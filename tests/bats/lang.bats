@@ -448,6 +448,39 @@ events() { /usr/bin/python3 -c 'import json,sys; print(*[json.loads(l).get("even
 	[ "$(message "$n")" = cancelled ]
 }
 
+@test "a library that hangs in a message: who asks for its status later is told so at once" {
+	: >"$S/hangs"
+	compile "-DHANGS=\"$S/hangs\"" "-DBEGUN=\"$S/begun\"" <<'END'
+#include <skynet/participant.h>
+#include <stdio.h>
+#include <unistd.h>
+int skynet_handle(const struct skynet_workitem *in, struct skynet_reply *out)
+{
+	(void)in, (void)out;
+	fclose(fopen(BEGUN, "w"));
+	while (access(HANGS, F_OK) == 0)
+		usleep(10000);
+	return 0;
+}
+int skynet_control(const struct skynet_control *c)
+{
+	while (c->message == SKYNET_STATUS && access(HANGS, F_OK) == 0)
+		usleep(10000);
+	return 0;
+}
+END
+	start_ready
+	n=$(put n=1)
+	wait_until 10 test -e "$S/begun"
+	told() { ask "status $n wait=$1" && grep -q '"absent":"still busy with an earlier message, since 20' "$S/answer"; }
+	not told 50
+	wait_until 20 told 50
+	told 60000 # it need not wait
+	rm "$S/hangs"
+	wait_until 10 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+}
+
 # --- examples, replay ---
 
 @test "the examples in shell and C do what they say" {

@@ -52,13 +52,16 @@ int sn_history_open(const char *dir, struct sn_history **ret)
 {
 	struct sn_history *h = sn_calloc(1, sizeof *h);
 	SN_AUTOFREE char *path = sn_asprintf("%s/history.db", dir);
+	/* One thread at a time has it, so that its mutex, taken twenty times for a row, is not needed. */
+	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	const int r = keep_private(path);
 
 	if (r < 0) {
 		sn_history_close(h);
 		return r;
 	}
-	if (sqlite3_open(path, &h->db) != SQLITE_OK || sqlite3_busy_timeout(h->db, 2000) != SQLITE_OK ||
+	if (sqlite3_open_v2(path, &h->db, flags, NULL) != SQLITE_OK ||
+	    sqlite3_busy_timeout(h->db, 2000) != SQLITE_OK ||
 	    sqlite3_exec(h->db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK ||
 	    sqlite3_prepare_v2(h->db, INSERT, -1, &h->insert, NULL) != SQLITE_OK) {
 		sn_debug("%s: %s", path, sqlite3_errmsg(h->db));

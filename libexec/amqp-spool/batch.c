@@ -153,6 +153,8 @@ static size_t take_batch(struct publisher *p)
 		count++;
 	}
 	p->kicked = p->kicked > count ? p->kicked - count : 0;
+	if (count > 0)
+		p->wake_at = SIZE_MAX; /* it looks again when this batch is through */
 	pthread_mutex_unlock(&p->lock);
 	return count;
 }
@@ -286,19 +288,10 @@ static void gather(struct publisher *p)
 		p->gather_skip -= p->gather_skip > 0;
 		return;
 	}
-	pthread_mutex_lock(&p->lock);
-	p->wants_many = true;
-	waiting = p->waiting;
-	pthread_mutex_unlock(&p->lock);
-	while (waiting < GATHER && !publisher_must_end(p) && (left = until - sn_clock_mono_ns()) > 0) {
+	while ((waiting = publisher_wake_at(p, GATHER)) < GATHER && !publisher_must_end(p) &&
+	       (left = until - sn_clock_mono_ns()) > 0)
 		publisher_wait(p, left);
-		pthread_mutex_lock(&p->lock);
-		waiting = p->waiting;
-		pthread_mutex_unlock(&p->lock);
-	}
-	pthread_mutex_lock(&p->lock);
-	p->wants_many = false;
-	pthread_mutex_unlock(&p->lock);
+	waiting = publisher_wake_at(p, 1);
 	if (waiting >= 4) {
 		p->gather_penalty = 16;
 	} else {
@@ -306,16 +299,6 @@ static void gather(struct publisher *p)
 		p->gather_penalty = p->gather_penalty < GATHER_SKIP_MAX ? 2 * p->gather_penalty + 1
 									: GATHER_SKIP_MAX;
 	}
-}
-
-static bool any_waiting(struct publisher *p)
-{
-	bool any;
-
-	pthread_mutex_lock(&p->lock);
-	any = p->waiting > 0;
-	pthread_mutex_unlock(&p->lock);
-	return any;
 }
 
 void batch_serve(struct publisher *p, int64_t half_heartbeat_ns)
@@ -327,7 +310,7 @@ void batch_serve(struct publisher *p, int64_t half_heartbeat_ns)
 			return;
 		if (g != GOT_NOTHING)
 			continue;
-		if (!p->blocked && any_waiting(p))
+		if (publisher_wake_at(p, 1) > 0 && !p->blocked)
 			gather(p);
 		if (p->blocked || (p->last_count = take_batch(p)) == 0) {
 			publisher_wait(p, half_heartbeat_ns);

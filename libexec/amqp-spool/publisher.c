@@ -56,6 +56,17 @@ void publisher_wait(struct publisher *p, int64_t timeout_ns)
 	}
 }
 
+size_t publisher_wake_at(struct publisher *p, size_t count)
+{
+	size_t waiting;
+
+	pthread_mutex_lock(&p->lock);
+	p->wake_at = count;
+	waiting = p->waiting;
+	pthread_mutex_unlock(&p->lock);
+	return waiting;
+}
+
 void publisher_hand_back(struct publisher *p, struct job_list *jobs)
 {
 	struct job *j;
@@ -193,7 +204,7 @@ void publisher_kick(struct publisher *p)
 	bool wanted;
 
 	pthread_mutex_lock(&p->lock);
-	wanted = p->waiting > p->kicked && (!p->wants_many || p->waiting >= GATHER);
+	wanted = p->waiting > p->kicked && p->waiting >= p->wake_at;
 	p->kicked = p->waiting;
 	pthread_mutex_unlock(&p->lock);
 	if (wanted)
@@ -217,7 +228,7 @@ void publisher_retired(struct publisher *p)
 	more = p->retired != p->collected && STAILQ_EMPTY(&p->done);
 	if (more)
 		p->retired = p->collected;
-	more = more && !STAILQ_EMPTY(&p->submitted);
+	more = more && p->waiting > 0 && p->waiting >= p->wake_at;
 	pthread_mutex_unlock(&p->lock);
 	if (more)
 		wake(p);
@@ -308,6 +319,7 @@ struct publisher *publisher_new(struct bridge *b)
 
 	p->b = b;
 	p->socket = -1;
+	p->wake_at = 1;
 	STAILQ_INIT(&p->submitted);
 	STAILQ_INIT(&p->done);
 	p->taken = p->text = SN_BUF(OUTBOX_MAX);

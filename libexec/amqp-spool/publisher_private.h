@@ -32,9 +32,9 @@ struct publisher {
 	pthread_mutex_t lock; /* for what follows, up to the blank line */
 	struct job_list submitted, done;
 	size_t pending, pending_bytes;
-	size_t waiting;	 /* submitted and not taken into a batch */
-	size_t kicked;	 /* of those, how many the thread was told of */
-	bool wants_many; /* the thread gathers: no wake before GATHER are waiting */
+	size_t waiting; /* submitted and not taken into a batch */
+	size_t kicked;	/* of those, how many the thread was told of */
+	size_t wake_at; /* how many waiting ones wake the thread: SIZE_MAX while a batch is out */
 	enum pub_state state;
 	bool known; /* done holds replies that must not be submitted again */
 	bool stop, reconnect, hurry;
@@ -61,6 +61,8 @@ void publisher_set_state(struct publisher *p, enum pub_state state);
 bool publisher_must_end(struct publisher *p);
 /* Waits for the broker, the main thread, or the time to pass. */
 void publisher_wait(struct publisher *p, int64_t timeout_ns);
+/* From now on the thread is woken up when so many jobs are waiting. Returns how many are. */
+size_t publisher_wake_at(struct publisher *p, size_t count);
 /* The jobs' outcomes are settled. */
 void publisher_hand_back(struct publisher *p, struct job_list *jobs);
 

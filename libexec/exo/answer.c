@@ -80,6 +80,9 @@ int answer_make(struct exo *x, const struct item *it, const struct answer *a)
 		sn_log(a->outcome == SN_CANCELLED ? SN_INFO : SN_ERROR,
 		       "name=%s attempt=%u: error reply%s: %s", it->name, it->attempt,
 		       res.send == SN_SEND_NOTHING ? ", kept and not sent" : "", a->message);
+	else if (r != -ENOENT)
+		sn_err("name=%s attempt=%u: cannot be answered, tried again later: %s: %s", it->name,
+		       it->attempt, a->message, strerror(-r));
 	if (r == 0 || r == -ENOENT) /* ENOENT: retired meanwhile */
 		deaths_forget(&x->deaths, it->name);
 	return r == -ENOENT ? 0 : r;

@@ -108,18 +108,14 @@ void cancel_finished(struct cancel *k, const char *outcome)
 void cancel_settle(struct cancel *k, const struct item *it, const char *how, const struct ring *ring)
 {
 	char message[256];
-	int r;
 
 	(void)snprintf(message, sizeof message, "%s: cancelled: %s", k->x->name, how); /* cut if ever */
-	r = answer_make(
-		k->x, it,
-		&(struct answer){
-			.outcome = SN_CANCELLED, .silent = k->quiet, .message = message, .ring = ring});
-	if (r < 0) {
-		sn_err("name=%s: cancelled, its answer cannot be stored, tried again later: %s", it->name,
-		       strerror(-r));
+	if (answer_make(k->x, it,
+			&(struct answer){.outcome = SN_CANCELLED,
+					 .silent = k->quiet,
+					 .message = message,
+					 .ring = ring}) < 0)
 		return;
-	}
 	if (k->killed)
 		say(k, (struct cancel_event){.event = "killed"});
 	cancel_finished(k, sn_outcome_name(SN_CANCELLED));

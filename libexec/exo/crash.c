@@ -11,7 +11,7 @@ void crash_report(const struct item *it, const char *why, const struct ring *rin
 		sn_err("name=%s attempt=%u: its last lines: %s", it->name, it->attempt, line);
 }
 
-int crash_answer(struct exo *x, const struct item *it, const char *why, const struct ring *ring)
+void crash_answer(struct exo *x, const struct item *it, const char *why, const struct ring *ring)
 {
 	const struct death *d = deaths_find(&x->deaths, it->name);
 	unsigned tried = d != NULL && d->count > it->attempt ? d->count : it->attempt;
@@ -19,5 +19,5 @@ int crash_answer(struct exo *x, const struct item *it, const char *why, const st
 
 	(void)snprintf(message, sizeof message, "%s: %s (%u attempt%s)", x->name, why, tried,
 		       tried == 1 ? "" : "s"); /* cut if ever */
-	return answer_make(x, it, &(struct answer){.outcome = SN_CRASH, .message = message, .ring = ring});
+	(void)!answer_make(x, it, &(struct answer){.outcome = SN_CRASH, .message = message, .ring = ring});
 }

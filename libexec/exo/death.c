@@ -40,7 +40,6 @@ static void lose_job(struct worker *w, const char *how)
 	const struct ring *ring = w->slots[job->slot].ring;
 	char leaf[SN_ATTEMPT_SIZE], why[DEATH_WHY_SIZE];
 	unsigned tried;
-	int r;
 
 	(void)snprintf(why, sizeof why, "worker %s", how);
 	crash_report(&job->item, how, ring);
@@ -66,10 +65,7 @@ static void lose_job(struct worker *w, const char *how)
 		intake_scan_new(x); /* it may have been moved there meanwhile */
 		return;
 	}
-	r = crash_answer(x, &job->item, why, ring);
-	if (r < 0)
-		sn_err("name=%s: no error reply can be made, tried again later: %s", job->item.name,
-		       strerror(-r));
+	crash_answer(x, &job->item, why, ring);
 }
 
 static void next_life(struct worker *w, bool planned)

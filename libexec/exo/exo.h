@@ -120,8 +120,8 @@ void strays_start(struct exo *x);
 void death_reap(struct exo *x);
 /* short.c: one more orderly end has cut it short. Returns how many that makes. */
 unsigned long short_add(const struct exo *x, const char *name) SN_CHECK;
-/* crash.c: the error reply for a workitem that ended its worker max_attempts times. 0 or -errno. */
-int crash_answer(struct exo *x, const struct item *it, const char *why, const struct ring *ring) SN_CHECK;
+/* crash.c: the error reply for a workitem that ended its worker max_attempts times. */
+void crash_answer(struct exo *x, const struct item *it, const char *why, const struct ring *ring);
 void crash_report(const struct item *it, const char *why, const struct ring *ring);
 
 #endif

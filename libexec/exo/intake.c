@@ -53,10 +53,7 @@ void intake_resume(struct exo *x, const struct item *it, const char *why)
 	if (tried >= max) {
 		if (why == NULL)
 			why = d != NULL ? d->why : "exo ended while it was worked on";
-		r = crash_answer(x, it, why, NULL);
-		if (r < 0)
-			sn_err("name=%s: no error reply can be made, tried again later: %s", it->name,
-			       strerror(-r));
+		crash_answer(x, it, why, NULL);
 		return;
 	}
 	r = sn_claim_again(&x->spool, it->name, it->attempt);

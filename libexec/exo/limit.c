@@ -94,16 +94,13 @@ void limit_answer(struct worker *w, const struct item *it, const struct ring *ri
 {
 	struct exo *x = w->x;
 	char message[DEATH_WHY_SIZE];
-	int r;
 
 	(void)snprintf(message, sizeof message, "%s: not done within time_limit (%g s)", x->name,
 		       limit_s(w)); /* cut if ever */
-	r = answer_make(x, it, &(struct answer){.outcome = SN_TIMED_OUT, .message = message, .ring = ring});
-	if (r == 0)
-		return;
-	sn_err("name=%s: no error reply can be made, tried again later: %s", it->name, strerror(-r));
-	(void)deaths_add(&x->deaths, it->name, x->config.participant.max_attempts,
-			 message); /* it does not run again */
+	if (answer_make(x, it, &(struct answer){.outcome = SN_TIMED_OUT, .message = message, .ring = ring}) <
+	    0)
+		(void)deaths_add(&x->deaths, it->name, x->config.participant.max_attempts,
+				 message); /* it does not run again */
 }
 
 bool limit_refuses(struct worker *w, const struct job *job)

@@ -169,20 +169,16 @@ static bool withdraw_one(struct withdrawal *w, const struct item *it)
 	const struct answer a = {.outcome = SN_CANCELLED, .silent = w->quiet, .message = message};
 	struct sn_fei fei = {0};
 	struct cancel *k;
-	int r;
 
 	(void)snprintf(message, sizeof message, "%s: cancelled before it was begun", w->x->name); /* fits */
 	item_leaf(it, leaf);
 	(void)fei_read(w->x->spool.cur, leaf, &fei); /* only for the answer */
-	r = answer_make(w->x, it, &a);
-	if (r == 0) {
+	if (answer_make(w->x, it, &a) == 0) {
 		sn_info("name=%s: cancelled before it was begun%s", it->name,
 			w->quiet ? " by the engine" : "");
 		tell(w, it, &fei, "withdrawn");
 		return true;
 	}
-	sn_err("name=%s: cancelled, its answer cannot be stored, tried again later: %s", it->name,
-	       strerror(-r));
 	k = cancel_add(w->x, it, fei.wfid); /* it stays in cur/; it must not run */
 	if (k != NULL)
 		k->quiet = k->quiet || w->quiet;

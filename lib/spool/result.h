@@ -20,6 +20,8 @@ struct sn_result_file {
  * -ENOENT; -EMLINK a second link (try again later); -EPERM wrong uid; -EINVAL no regular file, or a malformed one;
  * -EFBIG over the ceiling; -EBADMSG cut short or another digest; -errno. Release in every case. */
 int sn_result_read(struct sn_spool *s, const char *leaf, uid_t uid, struct sn_result_file *ret) SN_CHECK;
+/* Takes text apart: 0, and head and body_at; -EINVAL, -EBADMSG as above. */
+int sn_result_verify(struct sn_result_file *f) SN_CHECK;
 void sn_result_release(struct sn_result_file *f);
 
 #endif

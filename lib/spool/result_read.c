@@ -27,10 +27,11 @@ static int check_kind(int fd, uid_t uid, size_t max_bytes, size_t *ret_size)
 	return (uint64_t)st.st_size > max_bytes ? -EFBIG : 0;
 }
 
-static int verify(struct sn_result_file *f)
+int sn_result_verify(struct sn_result_file *f)
 {
 	char hex[SN_DIGEST_HEX_SIZE];
-	int r = sn_result_parse(f->text.data, f->text.len, &f->head, &f->body_at);
+	int r = f->text.len == 0 ? -EBADMSG
+				 : sn_result_parse(f->text.data, f->text.len, &f->head, &f->body_at);
 
 	if (r < 0 || f->head.sha256[0] == '\0')
 		return r;
@@ -57,7 +58,7 @@ int sn_result_read(struct sn_spool *s, const char *leaf, uid_t uid, struct sn_re
 	r = sn_fd_read_sized(fd, &ret->text, size);
 	if (r < 0)
 		return r == -E2BIG ? -EFBIG : r;
-	return ret->text.len == 0 ? -EBADMSG : verify(ret);
+	return sn_result_verify(ret);
 }
 
 void sn_result_release(struct sn_result_file *f)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/fail.h"
+#include "spool/result.h"
 #include "sys/dir.h"
 
 struct leaves { /* the names in done/DATE/BUCKET */
@@ -64,6 +65,22 @@ static int move_result(struct sn_spool *s, int dir, const struct leaves *l, cons
 									: 0; /* done before a crash */
 }
 
+/* The copy that is there: of a crash in this step, perhaps short; else it is what was sent, and stays, whatever the
+ * participant has written since. */
+static int keep_again(int dir, const struct leaves *l, const struct sn_retirement *r)
+{
+	struct sn_result_file old = {.text = SN_BUF((size_t)1 << 31)};
+	int err = sn_dir_read(dir, l->result, &old.text);
+
+	if (err == 0)
+		err = sn_result_verify(&old);
+	sn_result_release(&old);
+	if (err == 0)
+		return 0;
+	err = sn_dir_unlink(dir, l->result);
+	return err < 0 ? err : sn_dir_create(dir, l->result, r->result, r->result_len);
+}
+
 /* retire.3 */
 static int keep_result(struct sn_spool *s, int dir, const struct leaves *l, const struct sn_retirement *r)
 {
@@ -75,11 +92,8 @@ static int keep_result(struct sn_spool *s, int dir, const struct leaves *l, cons
 		err = move_result(s, dir, l, r);
 	} else if (r->result != NULL) {
 		err = sn_dir_create(dir, l->result, r->result, r->result_len);
-		if (err == -EEXIST) { /* of a crash in this step: perhaps short */
-			err = sn_dir_unlink(dir, l->result);
-			if (err == 0)
-				err = sn_dir_create(dir, l->result, r->result, r->result_len);
-		}
+		if (err == -EEXIST)
+			err = keep_again(dir, l, r);
 	}
 	if (err == 0 && r->log != NULL) {
 		err = sn_dir_create(dir, l->log, r->log, strlen(r->log));

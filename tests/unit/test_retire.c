@@ -171,6 +171,28 @@ static void retire_repairs_short_copy(void **state)
 }
 
 /* The result may lie about its attempt, and what is in cur/ may be planted. */
+/* What the participant writes into result/new afterwards does not change what was sent. */
+static void retire_keeps_what_was_sent(void **state)
+{
+	static const char LATE[] = HEAD "length: 8\n\n{\"l\":1}\n";
+	struct fixture *f = *state;
+	struct sn_retirement ret = {
+		.name = f->name, .attempt = 1, .max_attempts = 3, .result = HEAD "length: 2\n\n{}"};
+	struct stat first, second;
+
+	ret.result_len = strlen(ret.result);
+	to_result(f);
+	assert_int_equal(sn_retire(&f->s, &ret), 0);
+	assert_int_equal(fstatat(f->s.done, f->result, &first, 0), 0);
+	plant(f, LATE, sizeof LATE - 1);
+	ret.result = LATE;
+	ret.result_len = sizeof LATE - 1;
+	assert_int_equal(sn_retire(&f->s, &ret), 0);
+	assert_int_equal(fstatat(f->s.done, f->result, &second, 0), 0);
+	assert_int_equal(second.st_size, first.st_size);
+	assert_false(test_exists(f->s.result, f->name));
+}
+
 static void retire_finds_other_attempts(void **state)
 {
 	struct fixture *f = *state;
@@ -272,6 +294,7 @@ int main(void)
 		SPOOL(hostile_texts),
 		SPOOL(retire_after_every_crash),
 		SPOOL(retire_repairs_short_copy),
+		SPOOL(retire_keeps_what_was_sent),
 		SPOOL(retire_finds_other_attempts),
 		SPOOL(retire_nothing),
 		SPOOL(check_digest),

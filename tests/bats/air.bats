@@ -401,7 +401,7 @@ all_served() # COUNT
 	wait "$enquiry" || :
 	pid=$(bridge_pid)
 	kill -TERM "$pid"
-	wait_until 6 gone "$pid"
+	within 6 gone "$pid"
 	kill -CONT "$STOPPED"
 	STOPPED=
 }

@@ -323,7 +323,7 @@ class ParticipantHandler:
 	wait_until 10 logged "cannot connect to 127.0.0.1:$BROKER_PORT for replies: connection refused"
 	broker_restart "$BROKER"
 	engine_queue
-	wait_until 20 state_is amqp-spool connected
+	wait_until 60 state_is amqp-spool connected # after up to 30 s of back-off
 	[ "$(status_of amqp-spool broker)" = "127.0.0.1:$BROKER_PORT" ]
 	send P1
 	take 1
@@ -353,8 +353,8 @@ class ParticipantHandler:
 	workitems=$(grep -c "127.0.0.1:$port: connection refused" "$H/log/bridge.txt")
 	replies=$(grep -c 'for replies: connection refused' "$H/log/bridge.txt")
 	kill -HUP "$(bridge_pid)"
-	wait_until 4 refused 127.0.0.1:$port $((workitems + 1))
-	wait_until 4 refused 'for replies' $((replies + 1))
+	within 4 refused 127.0.0.1:$port $((workitems + 1))
+	within 4 refused 'for replies' $((replies + 1))
 	# And what it finds then is used.
 	sed -i "s/127.0.0.1:$port\$/$BROKER_HOST:$BROKER_PORT/" "$H/etc/conf.d/test.conf"
 	kill -HUP "$(bridge_pid)"
@@ -576,7 +576,7 @@ class ParticipantHandler:
 	result_waits() { [ "$(find "$W/result/new" -type f | wc -l)" -eq 1 ]; }
 	wait_until 10 result_waits
 	kill -TERM "$bridge"
-	wait_until 5 gone "$bridge"
+	within 5 gone "$bridge"
 	kill -CONT "$STOPPED"
 	STOPPED=
 	has_open P1 1

@@ -54,15 +54,15 @@ amqp()
 	wait_until 5 test -e "$BATS_TEST_TMPDIR/there"
 }
 
-@test "wait_until says which command failed, how, and what it printed" {
+@test "wait_until and within say which command failed, how, and what it printed" {
 	fails()
 	{
 		echo oops
 		return 7
 	}
-	run wait_until 0 fails now
+	run within 0 fails now
 	[ "$status" -eq 1 ]
-	[ "$output" = "wait_until: still failing after 0 s: fails now (exit 7), it printed: oops" ]
+	[ "$output" = "still failing after 0 s: fails now (exit 7), it printed: oops" ]
 }
 
 # --- publish and get ---

@@ -62,7 +62,7 @@ died() # FIELD-do TEXT
 @test "a worker that dies once: the second attempt answers, the restart is at once" {
 	start_ready
 	n=$(put n=1 do=once)
-	wait_until 3 has_result "$n"
+	within 3 has_result "$n"
 	[ "$(header "$n" attempt)" = 2 ]
 	[ "$(header "$n" outcome)" = ok ]
 }

@@ -68,6 +68,8 @@ int sn_result_format(const struct sn_result *res, struct sn_buf *out)
 			res->length);
 	if (r == 0 && res->sha256[0] != '\0')
 		r = sn_buf_addf(out, "sha256: %s\n", res->sha256);
+	if (r == 0 && res->name[0] != '\0')
+		r = sn_buf_addf(out, "workitem: %s\n", res->name);
 	return r == 0 ? sn_buf_adds(out, "\n") : r;
 }
 
@@ -82,10 +84,11 @@ static int parse_number(const char *text, uint64_t *ret)
 	return 0;
 }
 
-enum field { F_OUTCOME, F_ATTEMPT, F_STARTED, F_FINISHED, F_SEND, F_LENGTH, F_SHA256, F_COUNT };
+enum field { F_OUTCOME, F_ATTEMPT, F_STARTED, F_FINISHED, F_SEND, F_LENGTH, F_SHA256, F_WORKITEM, F_COUNT };
+enum { OPTIONAL = 1u << F_SHA256 | 1u << F_WORKITEM };
 static const char *const FIELDS[F_COUNT] = {
 	[F_OUTCOME] = "outcome", [F_ATTEMPT] = "attempt", [F_STARTED] = "started", [F_FINISHED] = "finished",
-	[F_SEND] = "send",	 [F_LENGTH] = "length",	  [F_SHA256] = "sha256",
+	[F_SEND] = "send",	 [F_LENGTH] = "length",	  [F_SHA256] = "sha256",   [F_WORKITEM] = "workitem",
 };
 
 static int take_field(enum field f, const char *value, struct sn_result *res)
@@ -114,6 +117,11 @@ static int take_field(enum field f, const char *value, struct sn_result *res)
 		if (strlen(value) != 64 || strspn(value, "0123456789abcdef") != 64)
 			return -EINVAL;
 		memcpy(res->sha256, value, 65);
+		return 0;
+	case F_WORKITEM:
+		if (!sn_name_valid(value))
+			return -EINVAL;
+		memcpy(res->name, value, strlen(value) + 1); /* valid: it fits */
 		return 0;
 	case F_COUNT:
 		break;
@@ -164,7 +172,7 @@ int sn_result_parse(const char *text, size_t len, struct sn_result *ret, size_t 
 		seen |= 1u << f;
 		at += n + 1;
 	}
-	if ((seen | 1u << F_SHA256) != (1u << F_COUNT) - 1)
+	if ((seen | OPTIONAL) != (1u << F_COUNT) - 1)
 		return -EINVAL;
 	if (len - at - 1 != res.length)
 		return -EBADMSG;

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "data/name.h"
 
 enum sn_outcome { SN_OK, SN_ERROR_REPLY, SN_CRASH, SN_TIMED_OUT, SN_CANCELLED, SN_INVALID, SN_OUTCOMES };
 enum sn_send { SN_SEND_REPLY, SN_SEND_NOTHING, SN_SEND_MESSAGE, SN_SEND_LAUNCH, SN_SENDS };
@@ -16,6 +17,8 @@ struct sn_result {
 	int64_t started_us, finished_us;
 	size_t length;	 /* of the body */
 	char sha256[65]; /* of the body, or "" */
+	/* Of the workitem, or "": the file may have been another one's before (retire.4). */
+	char name[SN_NAME_SIZE];
 };
 
 const char *sn_outcome_name(enum sn_outcome o);

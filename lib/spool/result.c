@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include "base/fail.h"
+#include "base/mem.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
 
@@ -81,6 +82,19 @@ static int write_both(int fd, const struct sn_buf *head, const void *body, size_
 			       len - ((size_t)n - head->len));
 }
 
+/* NAME of NAME,aN and NAME,aN.mNNNN. After a power cut a spare may have its old bytes under its new name: whole, and with a
+ * digest that is right. The header tells. */
+static void say_whose(struct sn_result *res, const char *leaf)
+{
+	const size_t len = strcspn(leaf, ",");
+
+	res->name[0] = '\0';
+	if (len < sizeof res->name)
+		sn_copy_text(res->name, len + 1, leaf);
+	if (!sn_name_valid(res->name))
+		res->name[0] = '\0';
+}
+
 int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result *res, const void *body,
 		    size_t len, bool sync)
 {
@@ -91,6 +105,7 @@ int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result
 	int r = sn_leaf_valid(leaf) ? SN_FAIL("result.1") : -EINVAL;
 
 	whole.length = len;
+	say_whose(&whole, leaf);
 	if (r == 0)
 		r = sn_result_format(&whole, &head);
 	if (r < 0)

@@ -18,7 +18,7 @@ struct sn_result_file {
 /* Reads result/new/LEAF as hostile input; uid: whose it must be, (uid_t)-1: anybody's; ret->text.max_bytes is the
  * ceiling, set by the caller. 0;
  * -ENOENT; -EMLINK a second link (try again later); -EPERM wrong uid; -EINVAL no regular file, or a malformed one;
- * -EFBIG over the ceiling; -EBADMSG cut short or another digest; -errno. Release in every case. */
+ * -EFBIG over the ceiling; -EBADMSG cut short, another digest, or of another workitem; -errno. Release in every case. */
 int sn_result_read(struct sn_spool *s, const char *leaf, uid_t uid, struct sn_result_file *ret) SN_CHECK;
 /* Takes text apart: 0, and head and body_at; -EINVAL, -EBADMSG as above. */
 int sn_result_verify(struct sn_result_file *f) SN_CHECK;

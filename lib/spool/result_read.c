@@ -27,6 +27,14 @@ static int check_kind(int fd, uid_t uid, size_t max_bytes, size_t *ret_size)
 	return (uint64_t)st.st_size > max_bytes ? -EFBIG : 0;
 }
 
+/* Is it this workitem's? One that does not say is the participant's own make. */
+static bool says(const struct sn_result *head, const char *leaf)
+{
+	const size_t len = strlen(head->name);
+
+	return len == 0 || (strncmp(leaf, head->name, len) == 0 && (leaf[len] == '\0' || leaf[len] == '.'));
+}
+
 int sn_result_verify(struct sn_result_file *f)
 {
 	char hex[SN_DIGEST_HEX_SIZE];
@@ -58,7 +66,8 @@ int sn_result_read(struct sn_spool *s, const char *leaf, uid_t uid, struct sn_re
 	r = sn_fd_read_sized(fd, &ret->text, size);
 	if (r < 0)
 		return r == -E2BIG ? -EFBIG : r;
-	return sn_result_verify(ret);
+	r = sn_result_verify(ret);
+	return r == 0 && !says(&ret->head, leaf) ? -EBADMSG : r;
 }
 
 void sn_result_release(struct sn_result_file *f)

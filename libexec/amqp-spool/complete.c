@@ -100,6 +100,7 @@ static int make_invalid(struct item *it, const char *why)
 		head.send = SN_SEND_REPLY;
 		head.attempt = head.attempt > 0 ? head.attempt : 1;
 		head.length = reply.len;
+		sn_copy_text(head.name, sizeof head.name, it->name);
 		if (head.finished_us == 0)
 			head.started_us = head.finished_us = sn_clock_real_us();
 		sn_digest_hex(reply.data, reply.len, head.sha256);

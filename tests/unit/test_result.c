@@ -6,6 +6,7 @@
 #define HEAD                                                                                                     \
 	"outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n" \
 	"send: reply\n"
+#define NAME "20261122T105443.865116-0000-9f86d081884c7d65-w"
 #define GOOD HEAD "length: 3\nsha256: " HEX64 "\n\nabc"
 
 static int parse(const char *text, size_t len, struct sn_result *res, size_t *at)
@@ -28,6 +29,7 @@ static void round_trip(void **state)
 			struct sn_result got;
 			size_t at = 0;
 
+			memcpy(res.name, o % 2 == 0 ? NAME : "", o % 2 == 0 ? sizeof NAME : 1);
 			memcpy(res.sha256, s % 2 == 0 ? HEX64 : "", s % 2 == 0 ? 65 : 1);
 			assert_int_equal(sn_result_format(&res, &b), 0);
 			assert_int_equal(sn_buf_adds(&b, "\n\n\0x\n"), 0);
@@ -40,6 +42,7 @@ static void round_trip(void **state)
 			assert_int_equal(got.started_us, 1);
 			assert_int_equal(got.finished_us, 1795344883901200);
 			assert_string_equal(got.sha256, res.sha256);
+			assert_string_equal(got.name, res.name);
 			sn_buf_release(&b);
 		}
 	}
@@ -107,6 +110,10 @@ static void malformed(void **state)
 		HEAD "length: 0\nsha256: " HEX64 "0\n\n",
 		HEAD
 		"length: 0\nsha256: 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n\n",
+		HEAD "length: 0\nworkitem: \n\n",
+		HEAD "length: 0\nworkitem: ../" NAME "\n\n",
+		HEAD "length: 0\nworkitem: " NAME ",a1\n\n",
+		HEAD "length: 0\nworkitem: " NAME "\nworkitem: " NAME "\n\n",
 		HEAD "length: 0\n", /* no empty line */
 		HEAD "length: 0",
 		"outcome: fine\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"

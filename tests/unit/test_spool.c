@@ -103,6 +103,36 @@ static void results_keep_their_inodes(void **state)
 	sn_result_release(&rf);
 }
 
+/* What a power cut may leave: the renames are on the disk, the new bytes of a file written in place are not. The old ones are
+ * whole, and might say that nothing is to be sent. */
+static void old_bytes_of_a_spare(void **state)
+{
+	static const char TEXT[] = "text";
+	struct fixture *f = *state;
+	struct sn_retirement ret = {
+		.name = f->name, .attempt = 1, .max_attempts = 3, .result = TEXT, .result_len = 4};
+	struct sn_result_file rf = {.text = SN_BUF(1 << 20)};
+	char message[SN_NAME_SIZE + 16];
+
+	deliver(f);
+	assert_int_equal(sn_claim(&f->s, f->name), 0);
+	work(f, "{}");
+	assert_int_equal(sn_result_read(&f->s, f->name, geteuid(), &rf), 0);
+	assert_string_equal(rf.head.name, f->name);
+	f->s.spare = 0;
+	assert_int_equal(sn_retire(&f->s, &ret), 0);
+
+	new_name(f);
+	assert_int_equal(renameat(f->s.tmp, "spare.000", f->s.result, f->name), 0);
+	sn_buf_reset(&rf.text);
+	assert_int_equal(sn_result_read(&f->s, f->name, geteuid(), &rf), -EBADMSG);
+	(void)snprintf(message, sizeof message, "%s.m0001", f->name);
+	assert_int_equal(renameat(f->s.result, f->name, f->s.result, message), 0);
+	sn_buf_reset(&rf.text);
+	assert_int_equal(sn_result_read(&f->s, message, geteuid(), &rf), -EBADMSG);
+	sn_result_release(&rf);
+}
+
 /* A spare is never overwritten, and nothing large is kept as one. */
 static void spares_are_bounded(void **state)
 {
@@ -353,6 +383,7 @@ int main(void)
 		SPOOL(make_and_open),
 		SPOOL(open_refuses),
 		SPOOL(results_keep_their_inodes),
+		SPOOL(old_bytes_of_a_spare),
 		SPOOL(spares_are_bounded),
 		SPOOL(whole_way),
 		SPOOL(buckets),

@@ -107,7 +107,7 @@ push_point()
 
 setup_file()
 {
-	local pushed='claim.again:kill claim.again:eio claim.3:kill claim.3:eio claim.4:kill claim.4:eio' others= p
+	local pushed='claim.again:kill claim.again:eio claim.3:kill claim.3:eio claim.4:kill claim.4:eio' others='' p
 	common
 	broker_start "$BROKER"
 	home_make "$HOMES/template"

@@ -548,7 +548,7 @@ system_home()
 	unshare -m true || skip 'needs a mount namespace'
 	chpst -u ":$(id -u nobody):$(id -g nobody)" test -r "$SPOOL_BIN/exo" || skip 'the build tree cannot be read by others'
 	unset SKYNET_HOME
-	export -f system_home workitem wait_until _wait_now_cs
+	export -f system_home workitem wait_until within _wait_now_cs
 	run -0 unshare -m bash -c system_home 3>&-
 	echo "$output"
 	[ "$output" = 'root: step 

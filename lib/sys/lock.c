@@ -70,7 +70,7 @@ static int held_by_proc(int dirfd, const char *leaf)
 	int r = 0;
 
 	if (fstatat(dirfd, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
+		return errno == ENOENT ? 0 : -errno;
 	f = fopen("/proc/locks", "re");
 	if (f == NULL)
 		return -errno;

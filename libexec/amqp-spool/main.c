@@ -233,9 +233,15 @@ static int start(struct bridge *b)
 	TAILQ_INIT(&b->waiting);
 	TAILQ_INIT(&b->unsynced);
 	b->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	b->loop = ev_default_loop(EVFLAG_NOSIGMASK);
-	if (b->inotify < 0 || b->loop == NULL)
+	if (b->inotify < 0) {
+		(void)snprintf(b->why, sizeof b->why,
+			       "no inotify instance is left (fs.inotify.max_user_instances): %s",
+			       strerror(errno)); /* fits */
 		return -errno;
+	}
+	b->loop = ev_default_loop(EVFLAG_NOSIGMASK);
+	if (b->loop == NULL)
+		return -EINVAL;
 	add_watchers(b);
 	b->disk = disk_new(b);
 	if (b->disk == NULL)

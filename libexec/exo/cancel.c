@@ -308,6 +308,8 @@ static void wait_is_over(struct client *c)
 
 void cancel_requested(struct client *c, unsigned found)
 {
+	if (c->ending)
+		return; /* it has been told that too many are being cancelled */
 	if (found == 0)
 		client_end(c, SN_EXIT_UNKNOWN);
 	else if (c->follows.count == 0 || c->wait_s <= 0)

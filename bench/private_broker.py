@@ -43,8 +43,9 @@ class Broker:
 
     def cpu_ns(self) -> int:
         """Of the Erlang machine."""
-        (pid,) = [child for child in procstat.descendants(int((self.home / "pid").read_text().split()[0]))
-                  if procstat.command(child).startswith("beam")]  # fmt: skip
+        # The first: what it forks bears its name until it is another program.
+        pid = next(child for child in procstat.descendants(int((self.home / "pid").read_text().split()[0]))
+                   if procstat.command(child).startswith("beam"))  # fmt: skip
         return procstat.cpu_ns(pid)
 
     host = property(lambda self: self.env["BROKER_HOST"])

@@ -36,8 +36,8 @@ class Broker:
         self._shell("broker_kill")
 
     def _shell(self, function: str) -> None:
-        # Two schedulers and memory for a flood of 16 KB workitems; tests make do with less.
-        settings = {"BROKER_SCHEDULERS": "2", "BROKER_MEMORY": "2GB", "BROKER_VHOST": "bench"}
+        # Two schedulers and memory for a flood of 16 KB workitems; tests make do with less. The load's password is fixed.
+        settings = {"BROKER_SCHEDULERS": "2", "BROKER_MEMORY": "2GB", "BROKER_VHOST": "bench", "BROKER_PASSWORD": "boss"}
         subprocess.run(["sh", "-c", f'. "$BROKER_LIB/broker.sh" && {function} "$1"', "sh", str(self.home)],
                        env={**os.environ, "BROKER_LIB": str(LIB), **settings}, check=True)  # fmt: skip
 

@@ -205,6 +205,11 @@ body" ]
 	run amqp length only_in_a
 	[ "$status" -eq 1 ]
 	amqp declare only_in_b
+	# The password of the one is wrong at the other: which of two got a port that both wanted is not mistaken.
+	read -r pid _ <"$SECOND/pid"
+	run env BROKER_PORT="$(sed -n "s/^BROKER_PORT='*\([0-9]*\).*/\1/p" "$A/env")" "$BROKER_LIB/amqp.py" wait --pid "$pid" --timeout 1
+	[ "$status" -eq 124 ]
+	"$BROKER_LIB/amqp.py" wait --pid "$pid" --timeout 20
 	broker_env "$A"
 	run amqp length only_in_b
 	[ "$status" -eq 1 ]

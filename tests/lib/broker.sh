@@ -18,6 +18,7 @@
 #
 # Settings that may be in the environment of broker_start:
 #   BROKER_VHOST        default boss
+#   BROKER_PASSWORD     default another one for each broker
 #   BROKER_SCHEDULERS   Erlang schedulers, default 1
 #   BROKER_MEMORY       memory alarm at, default 512MB
 #   BROKER_EXTRA_CONF   more lines for rabbitmq.conf

@@ -15,7 +15,9 @@ import socket
 import subprocess
 import sys
 
-USER = PASSWORD = "boss"
+USER = "boss"
+# Of this broker alone: who comes to another one, because that took the port, cannot log in there.
+PASSWORD = os.environ.get("BROKER_PASSWORD") or secrets.token_hex(8)
 HOST = "127.0.0.1"
 # Below Linux's range of ephemeral ports: no outgoing connection takes one of these
 # while the broker is down for a restart.

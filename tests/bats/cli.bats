@@ -436,7 +436,7 @@ p1 down 2 1 2" ]
 	printf 'state: ready\npid: 1\nsince: 2026-11-22T10:54:43.865116Z\n' >"$H/run/p1/status"
 	run -3 skynet status p1
 	has ' down '
-	flock -n "$H/run/p1/lock" sleep 60 3>&- &
+	flock "$H/run/p1/lock" sleep 60 3>&- & # waits while the look below holds it
 	pids=$!
 	wait_until 5 sh -c '! flock -n "$1" true' - "$H/run/p1/lock"
 	run -0 skynet status p1

@@ -83,7 +83,7 @@ static void results_keep_their_inodes(void **state)
 	assert_int_equal(sn_claim(&f->s, f->name), 0);
 	work(f, "{\"reply\":\"a long one, so that a rest of it would show\"}");
 	first = inode_of(f->s.result, f->name);
-	f->s.spare = 0; /* as a bridge starts */
+	f->s.spare = 0;
 	assert_int_equal(sn_retire(&f->s, &ret), 0);
 	assert_int_not_equal(inode_of(f->s.done, f->result), first);
 
@@ -140,14 +140,14 @@ static void spares_are_bounded(void **state)
 	struct fixture *f = *state;
 	struct sn_retirement ret = {.name = f->name, .max_attempts = 3, .result = text, .result_len = 4};
 	char leaf[SN_SPARE_SIZE];
-	ino_t first = 0;
+	ino_t first;
 
 	for (int i = 0; i < SN_SPARES; i++) {
 		sn_spare_next(&f->s, leaf);
 		assert_true(sn_spare_valid(leaf));
 		test_write(f->s.tmp, leaf, "old", 3);
-		first = i == 0 ? inode_of(f->s.tmp, leaf) : first;
 	}
+	first = inode_of(f->s.tmp, "spare.000");
 	assert_false(sn_spare_valid("spare.256") || sn_spare_valid("spare.00") ||
 		     sn_spare_valid("spare.0001"));
 	deliver(f);
@@ -156,9 +156,9 @@ static void spares_are_bounded(void **state)
 	assert_false(test_exists(f->s.result, f->name));
 	assert_int_equal(sn_dir_count(f->s.tmp), SN_SPARES);
 	assert_int_equal(inode_of(f->s.tmp, "spare.000"), first);
-
-	assert_int_equal(unlinkat(f->s.tmp, "spare.000", 0), 0);
-	assert_int_equal(unlinkat(f->s.done, f->json, 0) | unlinkat(f->s.done, f->result, 0), 0);
+	assert_int_equal(unlinkat(f->s.tmp, "spare.000", 0) | unlinkat(f->s.done, f->json, 0) |
+				 unlinkat(f->s.done, f->result, 0),
+			 0);
 	f->s.spare = 0;
 	ret.result_len = sizeof text;
 	deliver(f);
@@ -329,8 +329,8 @@ static void finish_only_once(void **state)
 	assert_int_equal(sn_claim_finish(&f->s, f->name, 1, true), -EEXIST);
 	assert_int_equal(sn_result_read(&f->s, f->name, (uid_t)-1, &rf), 0);
 	assert_non_null(strstr(rf.text.data, "first"));
-	assert_int_equal(sn_result_write(&f->s, f->a1, &OK, "{}", 2, false),
-			 0); /* a leftover of its own is replaced */
+	/* a leftover of its own is replaced */
+	assert_int_equal(sn_result_write(&f->s, f->a1, &OK, "{}", 2, false), 0);
 	sn_result_release(&rf);
 }
 

@@ -75,13 +75,17 @@ run $skynet cancel "$wfid"
 
 say 'The spool is files. open/ is what is unfinished; done/ keeps every workitem and its reply.'
 (cd "$home" && find spool/minimal -mindepth 1 | sort)
+item=$(basename "$(find "$home/spool/minimal/done" -name '*.json' | head -n 1)" .json)
+
+say 'The replies of a minute lie together, in TIME-PID.results. One of them:'
+# shellcheck disable=SC2086
+run $skynet show "$item"
 
 say 'The log of a participant; each line belongs to a workitem.'
 # shellcheck disable=SC2086
 run $skynet log -n 5 stumbler
 
 say 'Replay that workitem in the foreground: nothing is sent, nothing changes.'
-item=$(basename "$(find "$home/spool/minimal/done" -name '*.json' | head -n 1)" .json)
 # shellcheck disable=SC2086
 run $skynet replay "$item"
 

@@ -52,7 +52,19 @@ static void print_json(const char *title, const char *text, size_t len)
 	sn_buf_release(&out);
 }
 
-static void print_result(const struct sn_item *item, struct sn_result_file *res)
+/* Where the answer itself is: with others in a journal, or in a file of its own. */
+static void print_place(const struct sn_cli *cli, const struct sn_item *item,
+			const struct sn_result_file *res)
+{
+	SN_AUTOFREE char *path = sn_item_result_path(&cli->home, item, res);
+	SN_AUTOFREE char *line = sn_asprintf("%s  (%zu bytes from byte %jd on)", path != NULL ? path : "",
+					     res->text.len, (intmax_t)res->at + 1);
+
+	if (path != NULL)
+		print_line("answer", res->journal[0] != '\0' ? line : path);
+}
+
+static void print_result(const struct sn_cli *cli, const struct sn_item *item, struct sn_result_file *res)
 {
 	int64_t arrived = sn_name_time_us(item->name);
 	char attempt[32];
@@ -70,6 +82,8 @@ static void print_result(const struct sn_item *item, struct sn_result_file *res)
 		print_line("attempts", attempt);
 		print_line("sent", sn_send_name(res->head.send));
 	}
+	if (r == 0 || res->journal[0] != '\0')
+		print_place(cli, item, res);
 	if (r < 0)
 		res->text.len = 0;
 }
@@ -98,7 +112,7 @@ static void print_item(const struct sn_cli *cli, const struct sn_item *item)
 {
 	struct sn_buf body = SN_BUF(SN_CLI_BODY_MAX);
 	struct sn_result_file res = {.text = SN_BUF(SN_CLI_RESULT_MAX)};
-	SN_AUTOFREE char *path = sn_item_path(&cli->home, item, "");
+	SN_AUTOFREE char *path = sn_item_path(&cli->home, item);
 	SN_AUTOFREE char *cancelled = sn_item_cancelled_by(item);
 	struct sn_workitem w = {0};
 	int r = sn_item_read(item, "", &body);
@@ -112,7 +126,7 @@ static void print_item(const struct sn_cli *cli, const struct sn_item *item)
 	print_line("wfid", w.fei.wfid);
 	print_line("expid", w.fei.expid);
 	print_time("arrived", sn_name_time_us(item->name), 0);
-	print_result(item, &res);
+	print_result(cli, item, &res);
 	if (cancelled != NULL)
 		print_line("cancelled", "by the engine: nothing is sent");
 	print_notes(item);

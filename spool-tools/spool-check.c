@@ -17,7 +17,7 @@ enum { OPT_REPAIR = SN_OPT_FIRST, OPT_DEEP, OPT_JSON };
 static const struct sn_option OPTIONS[] = {
 	{OPT_REPAIR, "repair", NULL,
 	 "repair what can be repaired; what needs a stopped bridge or participant says so"},
-	{OPT_DEEP, "deep", NULL, "compare the digests of what is finished, too"},
+	{OPT_DEEP, "deep", NULL, "read what is finished, and compare the digests"},
 	{OPT_JSON, "json", NULL, "one JSON object per finding"},
 	{0}};
 static const struct sn_command COMMAND = {
@@ -85,13 +85,16 @@ static void found(void *arg, struct sn_check *c, const struct sn_finding *f)
 	const struct sn_trouble_kind *kind = sn_trouble_kind(f->trouble);
 	SN_AUTOFREE char *note = mend(run, c, f);
 	struct sn_buf path = SN_BUF(4096);
+	/* A record: the path says in which file, not of whom. */
+	const bool in_journal = f->name[0] != '\0' && strstr(f->path, f->name) == NULL;
 
 	run->findings++;
 	if (run->json)
 		print_json(c, f, note);
 	else if (sn_pretty_line(f->path, strlen(f->path), &path) == 0)
-		printf("%s %s/%s/%s: %s; %s\n", kind->code, run->cli->home.spool, c->shelf->participant,
-		       path.data != NULL ? path.data : "", kind->meaning, note);
+		printf("%s %s/%s/%s%s%s: %s; %s\n", kind->code, run->cli->home.spool, c->shelf->participant,
+		       path.data != NULL ? path.data : "", in_journal ? ": " : "", in_journal ? f->name : "",
+		       kind->meaning, note);
 	sn_buf_release(&path);
 }
 

@@ -78,7 +78,9 @@ static int look(const struct sn_item *item, struct row *row)
 	cancelled = sn_item_cancelled_by(item);
 	row->cancelled = cancelled != NULL;
 	free(cancelled);
-	if (item->state >= SN_ITEM_FAILED && sn_item_result(item, &res) == 0) {
+	if (item->answered) {
+		row->outcome = sn_outcome_name(item->outcome);
+	} else if (item->state == SN_ITEM_FAILED && sn_item_result(item, &res) == 0) {
 		row->attempt = res.head.attempt;
 		row->outcome = sn_outcome_name(res.head.outcome);
 	}

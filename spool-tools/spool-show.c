@@ -10,7 +10,7 @@ enum { OPT_BODY = SN_OPT_FIRST, OPT_RESULT, OPT_REPLY, OPT_LOG, OPT_JSON };
 
 static const struct sn_option OPTIONS[] = {
 	{OPT_BODY, "body", NULL, "print the workitem, byte for byte"},
-	{OPT_RESULT, "result", NULL, "print the result file, header and reply, byte for byte"},
+	{OPT_RESULT, "result", NULL, "print the result, header and reply, byte for byte"},
 	{OPT_REPLY, "reply", NULL, "print the reply, byte for byte"},
 	{OPT_LOG, "log", NULL, "print why it failed"},
 	{OPT_JSON, "json", NULL, "print what is known of it as JSON"},
@@ -75,7 +75,7 @@ static void add_workitem(const struct sn_item *item, struct fact *facts)
 	sn_buf_release(&b);
 }
 
-static void add_result(const struct sn_item *item, struct fact *facts)
+static void add_result(const struct sn_cli *cli, const struct sn_item *item, struct fact *facts)
 {
 	struct sn_result_file res = {.text = SN_BUF(SN_CLI_RESULT_MAX)};
 	char text[SN_TIME_TEXT_SIZE];
@@ -92,7 +92,12 @@ static void add_result(const struct sn_item *item, struct fact *facts)
 		add(facts, "length", sn_asprintf("%zu", res.head.length));
 		if (res.head.sha256[0] != '\0')
 			add(facts, "sha256", sn_strdup(res.head.sha256));
-	} else if (r != -ENOENT) {
+	}
+	if (r == 0 || res.journal[0] != '\0') { /* also of a damaged one */
+		add(facts, "answer", sn_item_result_path(&cli->home, item, &res));
+		add(facts, "answer-at", sn_asprintf("%jd", (intmax_t)res.at));
+	}
+	if (r < 0 && r != -ENOENT) {
 		add(facts, "result", sn_asprintf("damaged: %s", strerror(-r)));
 	}
 	sn_result_release(&res);
@@ -127,7 +132,7 @@ static void print_all(const struct sn_cli *cli, const struct sn_item *item, bool
 	add(facts, "participant", sn_strdup(item->shelf->participant));
 	add(facts, "name", sn_strdup(item->name));
 	add(facts, "state", sn_strdup(sn_item_state_name(item->state)));
-	add(facts, "path", sn_item_path(&cli->home, item, ""));
+	add(facts, "path", sn_item_path(&cli->home, item));
 	add(facts, "arrived", sn_strdup(arrived));
 	if (item->attempt > 0)
 		add(facts, "working-attempt", sn_asprintf("%u", item->attempt));
@@ -135,7 +140,7 @@ static void print_all(const struct sn_cli *cli, const struct sn_item *item, bool
 	if (cancelled != NULL)
 		add(facts, "cancelled-by", cancelled);
 	add_workitem(item, facts);
-	add_result(item, facts);
+	add_result(cli, item, facts);
 	print_facts(facts, json);
 }
 

@@ -70,6 +70,8 @@ int sn_result_format(const struct sn_result *res, struct sn_buf *out)
 		r = sn_buf_addf(out, "sha256: %s\n", res->sha256);
 	if (r == 0 && res->name[0] != '\0')
 		r = sn_buf_addf(out, "workitem: %s\n", res->name);
+	if (r == 0 && res->message > 0)
+		r = sn_buf_addf(out, "message: %u\n", res->message);
 	return r == 0 ? sn_buf_adds(out, "\n") : r;
 }
 
@@ -84,11 +86,23 @@ static int parse_number(const char *text, uint64_t *ret)
 	return 0;
 }
 
-enum field { F_OUTCOME, F_ATTEMPT, F_STARTED, F_FINISHED, F_SEND, F_LENGTH, F_SHA256, F_WORKITEM, F_COUNT };
-enum { OPTIONAL = 1u << F_SHA256 | 1u << F_WORKITEM };
+enum field {
+	F_OUTCOME,
+	F_ATTEMPT,
+	F_STARTED,
+	F_FINISHED,
+	F_SEND,
+	F_LENGTH,
+	F_SHA256,
+	F_WORKITEM,
+	F_MESSAGE,
+	F_COUNT
+};
+enum { OPTIONAL = 1u << F_SHA256 | 1u << F_WORKITEM | 1u << F_MESSAGE };
 static const char *const FIELDS[F_COUNT] = {
-	[F_OUTCOME] = "outcome", [F_ATTEMPT] = "attempt", [F_STARTED] = "started", [F_FINISHED] = "finished",
-	[F_SEND] = "send",	 [F_LENGTH] = "length",	  [F_SHA256] = "sha256",   [F_WORKITEM] = "workitem",
+	[F_OUTCOME] = "outcome",   [F_ATTEMPT] = "attempt",   [F_STARTED] = "started",
+	[F_FINISHED] = "finished", [F_SEND] = "send",	      [F_LENGTH] = "length",
+	[F_SHA256] = "sha256",	   [F_WORKITEM] = "workitem", [F_MESSAGE] = "message",
 };
 
 static int take_field(enum field f, const char *value, struct sn_result *res)
@@ -123,6 +137,10 @@ static int take_field(enum field f, const char *value, struct sn_result *res)
 			return -EINVAL;
 		memcpy(res->name, value, strlen(value) + 1); /* valid: it fits */
 		return 0;
+	case F_MESSAGE:
+		r = parse_number(value, &n);
+		res->message = (unsigned)n;
+		return r < 0 || n < 1 || n > SN_MESSAGE_MAX ? -EINVAL : 0;
 	case F_COUNT:
 		break;
 	}
@@ -150,7 +168,7 @@ static int take_line(const char *line, size_t len, struct sn_result *res)
 	return r < 0 ? r : f;
 }
 
-int sn_result_parse(const char *text, size_t len, struct sn_result *ret, size_t *ret_body_at)
+int sn_result_parse_head(const char *text, size_t len, struct sn_result *ret, size_t *ret_body_at)
 {
 	struct sn_result res = {0};
 	unsigned seen = 0;
@@ -162,7 +180,7 @@ int sn_result_parse(const char *text, size_t len, struct sn_result *ret, size_t 
 		int f;
 
 		if (nl == NULL)
-			return -EINVAL;
+			return len - at < 128 && len < SN_RESULT_HEADER_MAX ? -EAGAIN : -EINVAL;
 		n = (size_t)(nl - (text + at));
 		if (n == 0)
 			break;
@@ -174,9 +192,16 @@ int sn_result_parse(const char *text, size_t len, struct sn_result *ret, size_t 
 	}
 	if ((seen | OPTIONAL) != (1u << F_COUNT) - 1)
 		return -EINVAL;
-	if (len - at - 1 != res.length)
-		return -EBADMSG;
 	*ret_body_at = at + 1;
 	*ret = res;
 	return 0;
+}
+
+int sn_result_parse(const char *text, size_t len, struct sn_result *ret, size_t *ret_body_at)
+{
+	int r = sn_result_parse_head(text, len, ret, ret_body_at);
+
+	if (r < 0)
+		return r == -EAGAIN ? -EINVAL : r;
+	return len - *ret_body_at == ret->length ? 0 : -EBADMSG;
 }

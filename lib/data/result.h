@@ -1,4 +1,4 @@
-/* The header of a result file (docs/SPOOL.md, section 6), as bytes. */
+/* The header of a result (docs/SPOOL.md, section 6), as bytes. */
 #ifndef SN_RESULT_H
 #define SN_RESULT_H
 
@@ -15,10 +15,10 @@ struct sn_result {
 	enum sn_send send;
 	unsigned attempt;
 	int64_t started_us, finished_us;
-	size_t length;	 /* of the body */
-	char sha256[65]; /* of the body, or "" */
-	/* Of the workitem, or "": the file may have been another one's before (retire.4). */
-	char name[SN_NAME_SIZE];
+	size_t length;		 /* of the body */
+	char sha256[65];	 /* of the body, or "" */
+	char name[SN_NAME_SIZE]; /* of the workitem; "" only in what is read */
+	unsigned message;	 /* the number of one sent on the way; 0: the answer */
 };
 
 const char *sn_outcome_name(enum sn_outcome o);
@@ -28,8 +28,11 @@ int sn_outcome_parse(const char *word, enum sn_outcome *ret) SN_CHECK;
 int sn_send_parse(const char *word, enum sn_send *ret) SN_CHECK;
 /* Appends the header and the empty line. */
 int sn_result_format(const struct sn_result *res, struct sn_buf *out) SN_CHECK;
-/* Reads a header. 0 and the body's place in *ret_body_at; -EINVAL for what is malformed, -EBADMSG when the body's
- * length is not that of the header. The digest is not compared here (sn_result_verify in spool/result.h). */
+/* Reads the header that text begins with. 0, and where the body begins in *ret_body_at; -EAGAIN: its end is not in these
+ * len bytes (of SN_RESULT_HEADER_MAX at most); -EINVAL: this is none. */
+int sn_result_parse_head(const char *text, size_t len, struct sn_result *ret, size_t *ret_body_at) SN_CHECK;
+/* Reads a header with nothing but its body behind it. 0; -EINVAL for what is malformed, -EBADMSG when the body's length is
+ * not that of the header. The digest is not compared here (sn_result_verify in spool/result.h). */
 int sn_result_parse(const char *text, size_t len, struct sn_result *ret, size_t *ret_body_at) SN_CHECK;
 
 #endif

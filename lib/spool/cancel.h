@@ -17,7 +17,7 @@ void sn_cancel_format(const char *name, enum sn_cancel_leaf kind, char ret_leaf[
 
 /* cancel.1: stores the item (the sequence of `name` is counted up if it is taken). 0; -errno: nothing was stored. */
 int sn_cancel_store(struct sn_spool *s, char name[SN_NAME_SIZE], const void *body, size_t len) SN_CHECK;
-/* Tells a bridge that runs: an entry in result/new, which it watches. */
+/* Tells a bridge that runs: an entry in work/result, which it watches. */
 void sn_cancel_ring(struct sn_spool *s, const char *name);
 /* cancel.2: `by` is the cancel item. 0; 1: was marked before; -errno. */
 int sn_cancel_mark(struct sn_spool *s, const char *name, const char *by) SN_CHECK;

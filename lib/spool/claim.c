@@ -63,34 +63,3 @@ int sn_claim_again(struct sn_spool *s, const char *name, unsigned attempt)
 	sn_attempt_format(name, attempt + 1, to);
 	return renameat2(s->cur, from, s->cur, to, 0) < 0 ? -errno : 0;
 }
-
-int sn_claim_has_result(const struct sn_spool *s, const char *name)
-{
-	if (faccessat(s->result, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : -errno;
-}
-
-int sn_claim_finish(struct sn_spool *s, const char *name, unsigned attempt, bool sync)
-{
-	char leaf[SN_ATTEMPT_SIZE];
-	int r = SN_FAIL("result.3");
-
-	if (r < 0)
-		return r;
-	sn_attempt_format(name, attempt, leaf);
-	if (renameat2(s->tmp, leaf, s->result, name, RENAME_NOREPLACE) < 0)
-		return -errno;
-	return sync ? sn_dir_sync(s->result) : 0;
-}
-
-int sn_claim_message(struct sn_spool *s, const char *name, unsigned attempt, unsigned number)
-{
-	char from[SN_ATTEMPT_SIZE], to[SN_ATTEMPT_SIZE];
-
-	if (number < 1 || number > SN_MESSAGE_MAX || attempt > SN_ATTEMPT_MAX)
-		return -EINVAL;
-	(void)snprintf(from, sizeof from, "%s,a%u.m%04u", name, attempt, number); /* fits: bounds above */
-	(void)snprintf(to, sizeof to, "%s.m%04u", name, number);
-	return renameat2(s->tmp, from, s->result, to, 0) < 0 ? -errno : 0;
-}

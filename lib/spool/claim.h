@@ -1,4 +1,4 @@
-/* claim.1, claim.3, claim.4, result.3: exo's renames. */
+/* claim.1, claim.3, claim.4: exo's renames. */
 #ifndef SN_CLAIM_H
 #define SN_CLAIM_H
 
@@ -12,11 +12,5 @@ int sn_claim_return(struct sn_spool *s, const char *name, unsigned attempt) SN_C
 int sn_claim_uncount(struct sn_spool *s, const char *name, unsigned attempt) SN_CHECK;
 /* cur/NAME,aN → cur/NAME,aN+1: resumed. 0, -ENOENT: retired meanwhile, -ERANGE past SN_ATTEMPT_MAX. */
 int sn_claim_again(struct sn_spool *s, const char *name, unsigned attempt) SN_CHECK;
-/* 1 if result/new/NAME exists, else 0. */
-int sn_claim_has_result(const struct sn_spool *s, const char *name) SN_CHECK;
-/* result/tmp/NAME,aN → result/new/NAME; with sync, the directory is synced. 0, -EEXIST: one is there, -ENOENT. */
-int sn_claim_finish(struct sn_spool *s, const char *name, unsigned attempt, bool sync) SN_CHECK;
-/* result/tmp/NAME,aN.mNNNN → result/new/NAME.mNNNN. */
-int sn_claim_message(struct sn_spool *s, const char *name, unsigned attempt, unsigned number) SN_CHECK;
 
 #endif

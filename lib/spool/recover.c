@@ -29,8 +29,6 @@ enum sn_whereabouts sn_recover_find(const struct sn_spool *s, const char *name, 
 			return SN_IN_CUR;
 		}
 	}
-	if (exists(s->result, name))
-		return SN_IN_RESULT;
 	return sn_cancel_marked(s, name) ? SN_WITHDRAWN : SN_NOWHERE;
 }
 

@@ -1,131 +1,74 @@
 #include "spool/result.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/fail.h"
-#include "base/mem.h"
 #include "sys/dir.h"
-#include "sys/fd.h"
 
-/* result.1: a file of our own; a leftover of an earlier attempt to write it goes. */
-static int create(int dir, const char *leaf)
+/* result.1: a journal of our own, and the lock on it. */
+static int begin(struct sn_spool *s)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = openat(dir, leaf, flags, 0644);
-	struct stat st;
+	char leaf[SN_JOURNAL_SIZE];
+	int r = SN_FAIL("result.1");
 
-	if (fd < 0 && errno == EEXIST) {
-		if (unlinkat(dir, leaf, 0) < 0)
-			return -errno;
-		fd = openat(dir, leaf, flags, 0644);
-	}
+	if (r < 0)
+		return r;
+	sn_journal_name(leaf);
+	return sn_journal_open(&s->journal, s->result, leaf);
+}
+
+/* The lock says to the bridge: not whole yet. It takes it to unlink a journal, and only if it is free. Where it is taken
+ * we do not wait: that journal is about to go, or somebody of the participant's means harm. */
+static int append(struct sn_spool *s, const struct sn_buf *head, const void *body, size_t len)
+{
+	const int fd = s->journal.fd;
+	int r;
+
 	if (fd < 0)
-		return -errno;
-	/* User code may have set a umask with which the bridge could not read it. Ours: cannot fail. Asking is
-	 * cheaper than setting what is already so. */
-	if (fstat(fd, &st) == 0 && (st.st_mode & 0777) != 0644)
-		(void)fchmod(fd, 0644);
-	return fd;
-}
-
-/* A file that the bridge has read and copied, under its new name, with its old bytes. -ENOENT: none. */
-static int take_spare(struct sn_spool *s, const char *leaf)
-{
-	char spare[SN_SPARE_SIZE];
-	int fd;
-
-	if (s->spare_rest > 0) { /* there are none where results are moved to done/: do not look each time */
-		s->spare_rest--;
-		return -ENOENT;
+		return -ESTALE;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EINTR)
+			return -ESTALE; /* so, too, if it is not our descriptor any more */
 	}
-	for (int i = 0; i < SN_SPARE_TRIES; i++) {
-		sn_spare_next(s, spare);
-		if (renameat(s->tmp, spare, s->tmp, leaf) < 0)
-			continue;
-		fd = openat(s->tmp, leaf, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-		return fd < 0 ? -errno : fd;
-	}
-	s->spare_rest = SN_SPARES / 4;
-	return -ENOENT;
+	r = SN_FAIL("result.2");
+	if (r == 0)
+		r = sn_journal_append(&s->journal, head->data, head->len, body, len);
+	if (s->journal.fd >= 0)
+		(void)flock(fd, LOCK_UN); /* of a descriptor that is locked: cannot fail */
+	return r;
 }
 
-/* What a spare held beyond the new text goes. Not by O_TRUNC before: what was emptied ext4 writes to the disk at once when it
- * is closed. */
-static int cut(int fd, size_t size)
+static int to_disk(struct sn_spool *s)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
+	if (fdatasync(s->journal.fd) < 0 || (!s->journal.is_named && fsync(s->result) < 0))
 		return -errno;
-	return (size_t)st.st_size > size && ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	s->journal.is_named = true;
+	return 0;
 }
 
-static int write_both(int fd, const struct sn_buf *head, const void *body, size_t len)
-{
-	struct iovec iov[2] = {{.iov_base = head->data, .iov_len = head->len}, {.iov_len = len}};
-	ssize_t n;
-
-	memcpy(&iov[1].iov_base, &body, sizeof body); /* writev does not write to it */
-	n = writev(fd, iov, 2);
-	if (n < 0)
-		return -errno;
-	if ((size_t)n == head->len + len)
-		return 0;
-	if ((size_t)n < head->len) {
-		int r = sn_fd_write_all(fd, head->data + n, head->len - (size_t)n);
-
-		return r < 0 ? r : sn_fd_write_all(fd, body, len);
-	}
-	return sn_fd_write_all(fd, (const char *)body + ((size_t)n - head->len),
-			       len - ((size_t)n - head->len));
-}
-
-/* NAME of NAME,aN and NAME,aN.mNNNN. After a power cut a spare may have its old bytes under its new name: whole, and with a
- * digest that is right. The header tells. */
-static void say_whose(struct sn_result *res, const char *leaf)
-{
-	const size_t len = strcspn(leaf, ",");
-
-	res->name[0] = '\0';
-	if (len < sizeof res->name)
-		sn_copy_text(res->name, len + 1, leaf);
-	if (!sn_name_valid(res->name))
-		res->name[0] = '\0';
-}
-
-int sn_result_write(struct sn_spool *s, const char *leaf, const struct sn_result *res, const void *body,
-		    size_t len, bool sync)
+int sn_result_write(struct sn_spool *s, const struct sn_result *res, const void *body, size_t len, bool sync)
 {
 	struct sn_buf head = SN_BUF(SN_RESULT_HEADER_MAX);
 	struct sn_result whole = *res;
-	SN_AUTOFD int fd = -1;
-	bool spare;
-	int r = sn_leaf_valid(leaf) ? SN_FAIL("result.1") : -EINVAL;
+	int r;
 
 	whole.length = len;
-	say_whose(&whole, leaf);
-	if (r == 0)
-		r = sn_result_format(&whole, &head);
+	r = sn_name_valid(res->name) ? sn_result_format(&whole, &head) : -EINVAL;
 	if (r < 0)
 		goto out;
-	fd = take_spare(s, leaf);
-	spare = fd >= 0;
-	if (!spare)
-		fd = create(s->tmp, leaf);
-	if (fd < 0) {
-		r = fd;
-		goto out;
+	r = append(s, &head, body, len);
+	/* The bridge unlinks one that is idle; a file size limit (ulimit -f) is one of each journal. */
+	for (int tries = 0; (r == -ESTALE || (r == -EFBIG && tries == 0)) && tries < 3; tries++) {
+		r = begin(s);
+		if (r == 0)
+			r = append(s, &head, body, len);
 	}
-	if ((r = SN_FAIL("result.2")) == 0)
-		r = write_both(fd, &head, body, len);
-	if (r == 0 && spare)
-		r = cut(fd, head.len + len);
-	if (r == 0 && sync && fdatasync(fd) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlinkat(s->tmp, leaf, 0); /* exo empties tmp/ at its start otherwise */
+	if (r == 0 && sync)
+		r = to_disk(s);
+	/* Left to the bridge; not between a message and the answer that is to come behind it. */
+	if (s->journal.size >= SN_JOURNAL_BYTES && res->message == 0)
+		sn_journal_close(&s->journal);
 out:
 	sn_buf_release(&head);
 	return r;

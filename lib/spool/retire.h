@@ -1,4 +1,5 @@
-/* retire.1–4: the bridge ends a workitem. Each step is idempotent: after a crash all are done again. */
+/* retire.1–3: the bridge ends a workitem. After a crash all are done again: a result may then be kept twice, nothing is
+ * ended without one. */
 #ifndef SN_RETIRE_H
 #define SN_RETIRE_H
 
@@ -10,13 +11,19 @@ struct sn_retirement {
 	bool failed;	  /* into failed/ instead of done/ */
 	unsigned attempt; /* from the result; unlinked from cur/ together with attempts up to max_attempts */
 	unsigned max_attempts;
-	const void *result; /* the whole result file as read; NULL: there is none */
+	const void *
+		result; /* the whole result as read, header and body; NULL: there is none, or it is kept already */
 	size_t result_len;
-	bool move; /* the participant's file itself becomes NAME.result: where one uid owns both anyway */
+	bool once;	 /* it was linked into new/ once: what was in cur/ is not there any more */
 	const char *log; /* text for NAME.log, or NULL */
 };
-/* 0; -ENOENT: no open/NAME and no done/…/NAME.json; -errno: done as far as it went, call again. */
+/* retire.1: keeps the result: in the journal of done/DATE/BUCKET, or as failed/…/NAME.result with NAME.log. 0 or -errno. */
+int sn_retire_keep(struct sn_spool *s, const struct sn_retirement *r) SN_CHECK;
+/* retire.2 and retire.3, afterwards. 0; -ENOENT: no open/NAME and no done/…/NAME.json; -errno: done as far as it went,
+ * call again. */
 int sn_retire(struct sn_spool *s, const struct sn_retirement *r) SN_CHECK;
+/* retire.3 alone: of a workitem that lies in done/ or failed/. 0 or -errno. */
+int sn_retire_clear(struct sn_spool *s, const struct sn_retirement *r) SN_CHECK;
 /* 1 if done/ or failed/ has NAME.json already, else 0. */
 int sn_retired(struct sn_spool *s, const char *name) SN_CHECK;
 

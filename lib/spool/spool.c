@@ -1,7 +1,6 @@
 #include "spool/spool.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
 
 #include "sys/dir.h"
 
@@ -13,9 +12,7 @@ static const struct sn_spool_layout LAYOUT[] = {
 	{"work", 0750, SN_GROUP_PARTICIPANT},
 	{"work/new", 02770, SN_GROUP_PARTICIPANT},
 	{"work/cur", 02770, SN_GROUP_PARTICIPANT},
-	{"work/result", 0755, SN_GROUP_SKYNET},
-	{"work/result/tmp", 02777, SN_GROUP_SKYNET},
-	{"work/result/new", 02777, SN_GROUP_SKYNET},
+	{"work/result", 02777, SN_GROUP_SKYNET},
 };
 
 const struct sn_spool_layout *sn_spool_layout(size_t *ret_count)
@@ -97,8 +94,7 @@ static int open_all(struct sn_spool *s, enum sn_spool_side side)
 	const struct opening work[] = {
 		{&s->new, s->work, "new"},
 		{&s->cur, s->work, "cur"},
-		{&s->tmp, s->work, "result/tmp"},
-		{&s->result, s->work, "result/new"},
+		{&s->result, s->work, "result"},
 	};
 	if (side == SN_SPOOL_WORK) {
 		struct stat st;
@@ -126,40 +122,30 @@ int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enu
 			       .work = -1,
 			       .new = -1,
 			       .cur = -1,
-			       .tmp = -1,
 			       .result = -1,
-			       .done_bucket = {.fd = -1},
-			       .failed_bucket = {.fd = -1}};
+			       .journal = {.fd = -1},
+			       .done_bucket = {.fd = -1, .kept = {.fd = -1}},
+			       .failed_bucket = {.fd = -1, .kept = {.fd = -1}}};
 	if (!sn_participant_valid(participant))
 		return -EINVAL;
 	/* The participant may enter the root of its spool, but not list it. */
 	s->root = openat(spooldir, participant, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->root < 0)
 		return -errno;
+	sn_journal_name(s->kept_leaf);
 	r = open_all(s, side);
 	if (r < 0)
 		sn_spool_release(s);
 	return r;
 }
 
-void sn_spare_next(struct sn_spool *s, char ret_leaf[SN_SPARE_SIZE])
-{
-	(void)snprintf(ret_leaf, SN_SPARE_SIZE, "spare.%03u", s->spare % SN_SPARES); /* fits */
-	s->spare = (s->spare + 1) % SN_SPARES;
-}
-
-bool sn_spare_valid(const char *leaf)
-{
-	return strncmp(leaf, "spare.", 6) == 0 && strlen(leaf) == 9 && strspn(leaf + 6, "0123456789") == 3 &&
-	       atoi(leaf + 6) < SN_SPARES;
-}
-
 void sn_spool_release(struct sn_spool *s)
 {
-	int *const fds[] = {
-		&s->root, &s->open,   &s->done,		  &s->failed,	       &s->work, &s->new, &s->cur,
-		&s->tmp,  &s->result, &s->done_bucket.fd, &s->failed_bucket.fd};
+	int *const fds[] = {&s->root, &s->open, &s->done,   &s->failed,		&s->work,
+			    &s->new,  &s->cur,	&s->result, &s->done_bucket.fd, &s->failed_bucket.fd};
 
+	sn_journal_close(&s->journal);
+	sn_journal_close(&s->done_bucket.kept);
 	for (size_t i = 0; i < SN_COUNT(fds); i++) {
 		if (*fds[i] >= 0)
 			(void)close(*fds[i]); /* directories: nothing to flush */
@@ -194,6 +180,7 @@ static int bucket(int dir, struct sn_bucket *b, const char *name)
 		return fd;
 	if (b->fd >= 0)
 		(void)close(b->fd); /* a directory: nothing to flush */
+	sn_journal_close(&b->kept);
 	b->fd = fd;
 	memcpy(b->date, date, sizeof date);
 	memcpy(b->bucket, leaf, sizeof leaf);

@@ -5,27 +5,21 @@
 
 #include "base/base.h"
 #include "data/name.h"
+#include "spool/journal.h"
 
 struct sn_spool {
 	int root, open, done, failed; /* -1 on the participant's side */
-	int work, new, cur, tmp, result;
+	int work, new, cur, result;
 	dev_t dev;
-	unsigned spare;	     /* the next one to leave (bridge) or to take (worker) */
-	unsigned spare_rest; /* worker: results to go before it looks for one again */
+	struct sn_journal journal; /* the one in result/ that this process writes: workers, exo */
 	/* the bucket directories last used, so that each workitem does not open them again */
 	struct sn_bucket {
 		char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
 		int fd;
+		struct sn_journal kept; /* the one in there that this process writes: the bridge */
 	} done_bucket, failed_bucket;
+	char kept_leaf[SN_JOURNAL_SIZE]; /* its name, in every bucket */
 };
-
-/* result/tmp/spare.NNN: result files that the bridge has copied, to be written anew. A ring: the bridge and each worker
- * go round it. More than a batch of replies, so that a batch finds room; what is larger than SN_SPARE_BYTES is no spare:
- * they hold the disk space of 16 MiB at most. */
-enum { SN_SPARES = 256, SN_SPARE_TRIES = 4, SN_SPARE_BYTES = 64 << 10, SN_SPARE_SIZE = 16 };
-/* The leaf of s->spare, which goes on to the next. */
-void sn_spare_next(struct sn_spool *s, char ret_leaf[SN_SPARE_SIZE]);
-bool sn_spare_valid(const char *leaf);
 
 enum sn_spool_side {
 	SN_SPOOL_BRIDGE, /* everything */

@@ -31,7 +31,7 @@ static const struct sn_trouble_kind KINDS[SN_TROUBLES] = {
 	[SN_OPEN_DAMAGED] = {"open-damaged", "its bytes are not those that were delivered",
 			     "move it to failed/", SN_FIX_BRIDGE},
 	[SN_OPEN_UNLINKED] = {"open-unlinked",
-			      "nobody works on it: it is neither in new/, cur/ nor result/new/",
+			      "nobody works on it: it is neither in new/ nor in cur/, nor is it answered",
 			      "link it into new/", SN_FIX_BRIDGE},
 	[SN_OPEN_FINISHED] = {"open-finished", "open and finished at once", NULL, SN_FIX_NONE},
 	[SN_FILE_MODE] = {"file-mode", "the participant cannot read it, or somebody may change it",
@@ -57,19 +57,19 @@ static const struct sn_trouble_kind KINDS[SN_TROUBLES] = {
 	[SN_CUR_DIFFERS] = {"cur-differs", "not the file that is in the ledger", "unlink it", SN_FIX_EXO},
 	[SN_CUR_TWICE] = {"cur-twice", "there is a later attempt of the same workitem", "unlink it",
 			  SN_FIX_EXO},
-	[SN_RESULT_LEFTOVER] = {"result-leftover", "half retired: the reply is out", "finish it",
-				SN_FIX_BRIDGE},
+	[SN_RESULT_LEFTOVER] = {"result-leftover", "finished, and what was answered is not kept: it is out",
+				"keep it", SN_FIX_BRIDGE},
 	[SN_RESULT_ORPHAN] = {"result-orphan", "a reply to nothing in the ledger: it will not be sent", NULL,
 			      SN_FIX_NONE},
-	[SN_RESULT_BAD] = {"result-bad", "no whole result: the bridge will not send it", NULL, SN_FIX_NONE},
-	[SN_TMP_LEFTOVER] = {"tmp-leftover", "left by an attempt that was cut short", "unlink it",
-			     SN_FIX_EXO},
+	[SN_RESULT_BAD] = {"result-bad", "no result that the bridge can send, or no journal of results", NULL,
+			   SN_FIX_NONE},
 	[SN_DONE_BUCKET] = {"done-bucket", "in the directory of another day or minute: it is not found there",
 			    NULL, SN_FIX_NONE},
 	[SN_DONE_ALONE] = {"done-alone", "its workitem is missing", NULL, SN_FIX_NONE},
 	[SN_DONE_DAMAGED] = {"done-damaged", "its bytes are not those that were delivered", NULL,
 			     SN_FIX_NONE},
-	[SN_DONE_RESULT] = {"done-result", "the reply that was kept is damaged", NULL, SN_FIX_NONE},
+	[SN_DONE_RESULT] = {"done-result", "a reply that was kept, or the journal of such, is damaged", NULL,
+			    SN_FIX_NONE},
 };
 
 const struct sn_trouble_kind *sn_trouble_kind(enum sn_trouble t)
@@ -95,6 +95,26 @@ void sn_check_report(struct sn_check *c, enum sn_trouble trouble, const char *di
 	if (sn_attempt_parse(leaf, f.name, &f.attempt) < 0)
 		f.attempt = 0;
 	c->found(c->arg, c, &f);
+}
+
+void sn_check_report_record(struct sn_check *c, enum sn_trouble trouble, const char *dir, const char *leaf,
+			    const char *name)
+{
+	SN_AUTOFREE char *path = sn_asprintf("%s/%s", dir, leaf);
+	struct sn_finding f = {.trouble = trouble, .path = path};
+
+	sn_copy_text(f.name, sizeof f.name, name);
+	c->found(c->arg, c, &f);
+}
+
+enum sn_standing sn_check_standing(const struct sn_check *c, const char *name)
+{
+	struct sn_spool *s = &c->shelf->s;
+
+	/* In this order: retiring goes from open/ to done/ in one step. */
+	if (sn_check_exists(s->open, name))
+		return SN_STANDS_OPEN;
+	return sn_retired(s, name) == 1 ? SN_STANDS_FINISHED : SN_STANDS_UNKNOWN;
 }
 
 void sn_check_pause(struct sn_check *c)
@@ -202,7 +222,7 @@ static bool nowhere(const struct sn_check *c, const char *name)
 	unsigned attempt;
 
 	return sn_recover_find(&c->shelf->s, name, c->max_attempts, &attempt) == SN_NOWHERE &&
-	       sn_check_exists(c->shelf->s.open, name);
+	       sn_answers_find(&c->answered, name) == NULL && sn_check_exists(c->shelf->s.open, name);
 }
 
 /* Its bytes and whether anybody has it. */
@@ -289,5 +309,10 @@ static int check_entry(void *arg, const char *leaf)
 
 int sn_check_open(struct sn_check *c)
 {
-	return sn_dir_each(c->shelf->s.open, check_entry, c);
+	int r = sn_answers_read(&c->answered, c->shelf->s.result);
+
+	if (r == 0)
+		r = sn_dir_each(c->shelf->s.open, check_entry, c);
+	sn_answers_release(&c->answered);
+	return r;
 }

@@ -8,6 +8,7 @@
 #ifndef SN_CHECK_SPOOL_H
 #define SN_CHECK_SPOOL_H
 
+#include "svc/answers.h"
 #include "svc/items.h"
 
 enum sn_fix {
@@ -47,7 +48,6 @@ enum sn_trouble {
 	SN_RESULT_LEFTOVER,
 	SN_RESULT_ORPHAN,
 	SN_RESULT_BAD,
-	SN_TMP_LEFTOVER,
 	SN_DONE_BUCKET,
 	SN_DONE_ALONE,
 	SN_DONE_DAMAGED,
@@ -72,10 +72,11 @@ struct sn_check {
 	struct sn_shelf *shelf;
 	struct sn_spool_owner owner; /* expected; (uid_t)-1: whoever owns open/ */
 	int spooldir;
-	bool deep; /* digests of what is finished, too */
+	bool deep; /* what is finished is read, too, and its digests compared */
 	bool bridge_runs, exo_runs;
 	unsigned max_attempts;
-	unsigned pauses; /* so far */
+	unsigned pauses;	    /* so far */
+	struct sn_answers answered; /* in work/result, while sn_check_open() looks for who has what */
 	void (*found)(void *arg, struct sn_check *c, const struct sn_finding *f);
 	void *arg;
 };
@@ -88,10 +89,17 @@ int sn_check_finished(struct sn_check *c) SN_CHECK;
 /* Repairs one finding; the caller has seen that its sn_fix allows it. 0; -ENOTSUP; -errno. */
 int sn_check_repair(struct sn_check *c, const struct sn_finding *f) SN_CHECK;
 
-/* For the parts of the check: reports trouble at dir/leaf. */
+/* For the parts of the check: reports trouble at dir/leaf; with a record of workitem `name` in the journal dir/leaf. */
 void sn_check_report(struct sn_check *c, enum sn_trouble trouble, const char *dir, const char *leaf);
+void sn_check_report_record(struct sn_check *c, enum sn_trouble trouble, const char *dir, const char *leaf,
+			    const char *name);
+/* What the ledger says of a name. */
+enum sn_standing { SN_STANDS_OPEN, SN_STANDS_FINISHED, SN_STANDS_UNKNOWN };
+enum sn_standing sn_check_standing(const struct sn_check *c, const char *name);
 /* Lets a step of a daemon that runs come to its end. */
 void sn_check_pause(struct sn_check *c);
 bool sn_check_exists(int dir, const char *leaf);
+/* The part of sn_check_work() that is about the journals in work/result (check_result.c). */
+int sn_check_results(struct sn_check *c) SN_CHECK;
 
 #endif

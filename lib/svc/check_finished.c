@@ -1,11 +1,15 @@
-/* done/ and failed/: DATE/BUCKET/NAME.{json,result,log,retried,cancel,cancelled,rejected} and NAME.mNNNN. */
+/* done/ and failed/: DATE/BUCKET/NAME.{json,log,retried,cancel,cancelled,rejected} and NAME.mNNNN; in done/ journals of what was
+ * answered, in failed/ NAME.result. */
 #include <fcntl.h>
 
 #include "base/mem.h"
 #include "data/digest.h"
+#include "spool/result.h"
 #include "spool/retire.h"
 #include "svc/check.h"
 #include "sys/dir.h"
+
+static const size_t FILE_MAX = (size_t)1 << 31;
 
 struct level { /* where the walk is */
 	struct sn_check *c;
@@ -36,32 +40,17 @@ static const char *suffix_of(const char *leaf, char ret_name[SN_NAME_SIZE])
 	return NULL;
 }
 
-static void check_bytes(const struct level *l, const char *leaf, const char *name, const char *suffix)
+static void check_bytes(const struct level *l, const char *leaf, const char *name)
 {
-	struct sn_buf b = SN_BUF((size_t)1 << 31);
-	struct sn_result res;
-	char hex[SN_DIGEST_HEX_SIZE];
-	size_t at;
+	struct sn_buf b = SN_BUF(FILE_MAX);
 	int r = sn_dir_read(l->fd, leaf, &b);
 
-	if (r < 0) {
-		sn_buf_release(&b);
-		return; /* removed meanwhile, or unreadable: the listing said so */
-	}
-	if (strcmp(suffix, ".json") == 0) {
+	if (r == 0) { /* else it was removed meanwhile, or is unreadable: the listing said so */
 		/* Of what was too large only the beginning is kept; its log says so. */
 		SN_AUTOFREE char *log = sn_asprintf("%s.log", name);
 
 		if (sn_digest_short(b.data, b.len) != sn_name_digest(name) && !sn_check_exists(l->fd, log))
 			sn_check_report(l->c, SN_DONE_DAMAGED, l->path, leaf);
-	} else {
-		r = sn_result_parse(b.data, b.len, &res, &at);
-		if (r == 0 && res.sha256[0] != '\0') {
-			sn_digest_hex(b.data + at, res.length, hex);
-			r = strcmp(hex, res.sha256) == 0 ? 0 : -EBADMSG;
-		}
-		if (r < 0)
-			sn_check_report(l->c, SN_DONE_RESULT, l->path, leaf);
 	}
 	sn_buf_release(&b);
 }
@@ -75,31 +64,79 @@ static bool alone(const struct level *l, const char *name, const char *suffix)
 
 	if (strcmp(suffix, ".m") == 0 || strcmp(suffix, ".rejected") == 0)
 		return !sn_check_exists(s->open, name) && sn_retired(s, name) != 1;
-	/* A result without a ledger goes to failed/ with its log, and no workitem. */
-	if ((strcmp(suffix, ".result") == 0 && l->top == s->done) || strcmp(suffix, ".retried") == 0 ||
-	    strcmp(suffix, ".cancelled") == 0)
+	/* A result may be there without: one that has no ledger goes to failed/ with its log. */
+	if (strcmp(suffix, ".retried") == 0 || strcmp(suffix, ".cancelled") == 0)
 		return !sn_check_exists(l->fd, json);
 	return false;
+}
+
+static bool elsewhere(const struct level *l, const char *name)
+{
+	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
+
+	sn_name_bucket(name, date, bucket);
+	return strcmp(date, l->date) != 0 || strcmp(bucket, l->bucket) != 0;
+}
+
+/* Kept before the workitem is there, and perhaps once more if that went wrong: it may have ended in failed/ then. */
+static void check_record(const struct level *l, const char *leaf, int fd, const struct sn_record *rec)
+{
+	struct sn_result_file rf = {.text = SN_BUF(FILE_MAX)};
+	const char *name = rec->head.name;
+
+	if (elsewhere(l, name))
+		sn_check_report_record(l->c, SN_DONE_BUCKET, l->path, leaf, name);
+	if (sn_check_standing(l->c, name) == SN_STANDS_UNKNOWN)
+		sn_check_report_record(l->c, SN_DONE_ALONE, l->path, leaf, name);
+	if (sn_result_read(fd, rec, &rf) < 0)
+		sn_check_report_record(l->c, SN_DONE_RESULT, l->path, leaf, name);
+	sn_result_release(&rf);
+}
+
+/* The last record may be cut short: a bridge was killed, and has kept it again in another journal. */
+static void check_journal(const struct level *l, const char *leaf)
+{
+	SN_AUTOFREE char *buf = sn_malloc(SN_RECORDS_BUFFER);
+	SN_AUTOFD int fd = sn_dir_open_hostile(l->fd, leaf);
+	struct sn_records r = {.fd = fd, .buf = buf};
+	struct sn_record rec;
+	struct stat st;
+	int e = l->c->deep ? 1 : 0;
+
+	if (fd == -ENOENT || fd == -EACCES)
+		return;
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		e = -EINVAL;
+	while (e == 1) {
+		e = sn_records_next(&r, &rec);
+		if (e == 1)
+			check_record(l, leaf, fd, &rec);
+	}
+	if (e < 0)
+		sn_check_report(l->c, SN_DONE_RESULT, l->path, leaf);
 }
 
 static int check_leaf(void *arg, const char *leaf)
 {
 	const struct level *l = arg;
-	char name[SN_NAME_SIZE] = "", date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
+	char name[SN_NAME_SIZE] = "";
 	const char *suffix = suffix_of(leaf, name);
+	const bool done = l->top == l->c->shelf->s.done;
 
-	if (suffix == NULL) {
+	if (done && sn_journal_valid(leaf)) {
+		check_journal(l, leaf);
+		return 0;
+	}
+	if (suffix == NULL || (done && strcmp(suffix, ".result") == 0)) {
 		sn_check_report(l->c, SN_FOREIGN, l->path, leaf);
 		return 0;
 	}
-	sn_name_bucket(name, date, bucket);
-	if (strcmp(date, l->date) != 0 || strcmp(bucket, l->bucket) != 0)
+	if (elsewhere(l, name))
 		sn_check_report(l->c, SN_DONE_BUCKET, l->path, leaf);
 	if (alone(l, name, suffix))
 		sn_check_report(l->c, SN_DONE_ALONE, l->path, leaf);
-	if (l->c->deep && (strcmp(suffix, ".json") == 0 ||
-			   (strcmp(suffix, ".result") == 0 && l->top == l->c->shelf->s.done)))
-		check_bytes(l, leaf, name, suffix);
+	if (l->c->deep && strcmp(suffix, ".json") == 0)
+		check_bytes(l, leaf, name);
 	return 0;
 }
 

@@ -1,26 +1,9 @@
-/* What the participant has: new/, cur/, result/. All names in there are the participant's to choose. */
+/* What the participant has: new/ and cur/. All names in there are the participant's to choose. */
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
-#include "spool/cancel.h"
-#include "spool/recover.h"
-#include "spool/retire.h"
 #include "svc/check.h"
 #include "sys/dir.h"
-
-/* What the ledger says of a name: S_OPEN, finished, or unknown. */
-enum standing { S_OPEN, S_FINISHED, S_UNKNOWN };
-
-static enum standing standing(const struct sn_check *c, const char *name)
-{
-	struct sn_spool *s = &c->shelf->s;
-
-	/* In this order: retiring goes from open/ to done/ in one step. */
-	if (sn_check_exists(s->open, name))
-		return S_OPEN;
-	return sn_retired(s, name) == 1 ? S_FINISHED : S_UNKNOWN;
-}
 
 static bool differs(const struct sn_check *c, int dir, const char *leaf, const char *name)
 {
@@ -52,12 +35,12 @@ static enum sn_trouble new_trouble(const struct sn_check *c, const char *name)
 
 	if (!sn_check_exists(s->new, name))
 		return SN_TROUBLES;
-	switch (standing(c, name)) {
-	case S_FINISHED:
+	switch (sn_check_standing(c, name)) {
+	case SN_STANDS_FINISHED:
 		return SN_NEW_LEFTOVER;
-	case S_UNKNOWN:
+	case SN_STANDS_UNKNOWN:
 		return SN_NEW_ORPHAN;
-	case S_OPEN:
+	case SN_STANDS_OPEN:
 		break;
 	}
 	if (differs(c, s->new, name, name))
@@ -92,12 +75,12 @@ static enum sn_trouble cur_trouble(const struct sn_check *c, const char *leaf)
 		return SN_FOREIGN;
 	if (!sn_check_exists(c->shelf->s.cur, leaf))
 		return SN_TROUBLES;
-	switch (standing(c, name)) {
-	case S_FINISHED:
+	switch (sn_check_standing(c, name)) {
+	case SN_STANDS_FINISHED:
 		return SN_CUR_LEFTOVER;
-	case S_UNKNOWN:
+	case SN_STANDS_UNKNOWN:
 		return SN_CUR_ORPHAN;
-	case S_OPEN:
+	case SN_STANDS_OPEN:
 		break;
 	}
 	if (differs(c, c->shelf->s.cur, leaf, name))
@@ -119,59 +102,12 @@ static int check_cur(void *arg, const char *leaf)
 	return 0;
 }
 
-static enum sn_trouble result_trouble(struct sn_check *c, const char *leaf)
-{
-	struct sn_result_file rf = {.text = SN_BUF((size_t)1 << 30)};
-	char name[SN_NAME_SIZE];
-	unsigned number;
-	enum standing st;
-	int r;
-
-	if (sn_message_parse(leaf, name, &number) < 0) {
-		if (!sn_name_valid(leaf))
-			return SN_FOREIGN;
-		memcpy(name, leaf, strlen(leaf) + 1);
-	}
-	st = standing(c, name);
-	r = sn_result_read(&c->shelf->s, leaf, (uid_t)-1, &rf);
-	sn_result_release(&rf);
-	if (r == -ENOENT)
-		return SN_TROUBLES;
-	if (st != S_OPEN)
-		return st == S_FINISHED ? SN_RESULT_LEFTOVER : SN_RESULT_ORPHAN;
-	return r < 0 ? SN_RESULT_BAD : SN_TROUBLES;
-}
-
-static int check_result(void *arg, const char *leaf)
-{
-	struct sn_check *c = arg;
-	char name[SN_NAME_SIZE];
-	enum sn_trouble t = sn_cancel_parse(leaf, name) == SN_CANCEL_ITEM ? SN_TROUBLES /* spool-put's bell */
-									  : result_trouble(c, leaf);
-
-	if (t == SN_TROUBLES)
-		return 0;
-	if (t != SN_FOREIGN)
-		sn_check_pause(c);
-	if (result_trouble(c, leaf) == t)
-		sn_check_report(c, t, "work/result/new", leaf);
-	return 0;
-}
-
-static int check_tmp(void *arg, const char *leaf)
-{
-	if (!sn_spare_valid(leaf)) /* kept for the next result (retire.4) */
-		sn_check_report(arg, SN_TMP_LEFTOVER, "work/result/tmp", leaf);
-	return 0;
-}
-
 int sn_check_work(struct sn_check *c)
 {
 	const struct sn_spool *s = &c->shelf->s;
 	int r;
 
-	if ((r = sn_dir_each(s->new, check_new, c)) < 0 || (r = sn_dir_each(s->cur, check_cur, c)) < 0 ||
-	    (r = sn_dir_each(s->result, check_result, c)) < 0)
+	if ((r = sn_dir_each(s->new, check_new, c)) < 0 || (r = sn_dir_each(s->cur, check_cur, c)) < 0)
 		return r;
-	return c->exo_runs ? 0 : sn_dir_each(s->tmp, check_tmp, c);
+	return sn_check_results(c);
 }

@@ -20,7 +20,7 @@ static bool in_hand(const struct sn_spool *s, const char *name)
 		if (exists(s->cur, leaf))
 			return true;
 	}
-	return exists(s->result, name);
+	return sn_journal_has(s->result, name) == 1;
 }
 
 int sn_hold(struct sn_spool *s, const char *name)

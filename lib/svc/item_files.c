@@ -23,15 +23,29 @@ static char *relative(const struct sn_item *item, const char *suffix)
 	return sn_asprintf("%s/%s/%s%s", date, bucket, item->name, suffix[0] != '\0' ? suffix : ".json");
 }
 
-char *sn_item_path(const struct sn_home *h, const struct sn_item *item, const char *suffix)
+char *sn_item_path(const struct sn_home *h, const struct sn_item *item)
 {
-	SN_AUTOFREE char *leaf = relative(item, suffix);
+	SN_AUTOFREE char *leaf = relative(item, "");
 	const char *dir = finished(item) ? sn_item_state_name(item->state) : "open";
 
-	if (!finished(item) && strcmp(suffix, ".result") == 0)
-		return sn_asprintf("%s/%s/work/result/new/%s", h->spool, item->shelf->participant,
-				   item->name);
 	return sn_asprintf("%s/%s/%s/%s", h->spool, item->shelf->participant, dir, leaf);
+}
+
+char *sn_item_result_path(const struct sn_home *h, const struct sn_item *item,
+			  const struct sn_result_file *res)
+{
+	SN_AUTOFREE char *leaf = relative(item, ".result");
+	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
+
+	if (item->state == SN_ITEM_FAILED)
+		return sn_asprintf("%s/%s/failed/%s", h->spool, item->shelf->participant, leaf);
+	if (res->journal[0] == '\0')
+		return NULL;
+	if (item->state != SN_ITEM_DONE)
+		return sn_asprintf("%s/%s/work/result/%s", h->spool, item->shelf->participant, res->journal);
+	sn_name_bucket(item->name, date, bucket);
+	return sn_asprintf("%s/%s/done/%s/%s/%s", h->spool, item->shelf->participant, date, bucket,
+			   res->journal);
 }
 
 int sn_item_open(const struct sn_item *item, const char *suffix)
@@ -63,13 +77,26 @@ char *sn_item_cancelled_by(const struct sn_item *item)
 	return by;
 }
 
+static int find_done(const struct sn_item *item, struct sn_result_file *ret)
+{
+	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE], path[SN_DATE_SIZE + SN_BUCKET_SIZE];
+	SN_AUTOFD int dir = -1;
+
+	sn_name_bucket(item->name, date, bucket);
+	(void)snprintf(path, sizeof path, "%s/%s", date, bucket); /* fits */
+	dir = sn_dir_open(item->shelf->s.done, path);
+	return dir < 0 ? dir : sn_result_find(dir, item->name, ret);
+}
+
 int sn_item_result(const struct sn_item *item, struct sn_result_file *ret)
 {
-	struct sn_spool s = item->shelf->s; /* to read from: nothing in it changes */
+	const struct sn_spool *s = &item->shelf->s;
 	int r;
 
-	if (!finished(item))
-		return s.result < 0 ? -ENOENT : sn_result_read(&s, item->name, (uid_t)-1, ret);
+	if (item->state == SN_ITEM_DONE)
+		return find_done(item, ret);
+	if (item->state != SN_ITEM_FAILED)
+		return s->result < 0 ? -ENOENT : sn_result_find(s->result, item->name, ret);
 	r = sn_item_read(item, ".result", &ret->text);
 	if (r < 0)
 		return r;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "svc/answers.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
 
@@ -39,10 +40,10 @@ static int open_ledger(struct sn_spool *s, int spooldir, const char *participant
 			       .work = -1,
 			       .new = -1,
 			       .cur = -1,
-			       .tmp = -1,
 			       .result = -1,
-			       .done_bucket = {.fd = -1},
-			       .failed_bucket = {.fd = -1}};
+			       .journal = {.fd = -1},
+			       .done_bucket = {.fd = -1, .kept = {.fd = -1}},
+			       .failed_bucket = {.fd = -1, .kept = {.fd = -1}}};
 	s->root = openat(spooldir, participant, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->root < 0)
 		return -errno;
@@ -162,6 +163,7 @@ struct scan {
 	unsigned states;
 	char **cur; /* what cur/ holds, sorted: the attempts */
 	size_t cur_count;
+	struct sn_answers answered; /* in work/result */
 };
 
 static bool exists(int dir, const char *leaf)
@@ -201,7 +203,7 @@ static enum sn_item_state state_of(const struct scan *sc, const char *name, unsi
 	*ret_attempt = attempt_of(sc, name);
 	if (exists(s->open, hold))
 		return SN_ITEM_HELD;
-	if (exists(s->result, name))
+	if (sn_answers_find(&sc->answered, name) != NULL)
 		return SN_ITEM_RESULT;
 	if (*ret_attempt > 0)
 		return SN_ITEM_CUR;
@@ -251,9 +253,29 @@ static int scan_open(void *arg, const char *name)
 
 /* -- the finished ones: DATE/BUCKET/NAME.json */
 
+/* What a list tells of each: looked up here, where the bucket's journals need to be read but once. */
+static void add_answers(struct scan *sc, int dirfd, size_t from)
+{
+	struct sn_answers answers = {0};
+
+	(void)!sn_answers_read(&answers, dirfd); /* what can be seen is shown */
+	for (size_t i = from; i < sc->out->count; i++) {
+		struct sn_item *item = &sc->out->list[i];
+		const struct sn_answer *answer = sn_answers_find(&answers, item->name);
+
+		if (answer == NULL)
+			continue;
+		item->answered = true;
+		item->outcome = answer->outcome;
+		item->attempt = answer->attempt;
+	}
+	sn_answers_release(&answers);
+}
+
 static void scan_bucket(struct scan *sc, int dirfd, enum sn_item_state state)
 {
 	char **leaves = sorted_names(dirfd);
+	const size_t from = sc->out->count;
 
 	for (size_t i = 0; leaves[i] != NULL; i++) {
 		char *dot = strstr(leaves[i], ".json");
@@ -269,6 +291,8 @@ static void scan_bucket(struct scan *sc, int dirfd, enum sn_item_state state)
 		if (!wanted(sc, item))
 			sc->out->count--;
 	}
+	if (state == SN_ITEM_DONE && sc->text == NULL)
+		add_answers(sc, dirfd, from);
 	sn_home_files_free(leaves);
 }
 
@@ -315,8 +339,11 @@ static int run_scan(struct scan *sc, size_t limit)
 	if ((sc->states & SN_ITEMS_UNFINISHED) != 0) {
 		sc->cur = sorted_names(sc->shelf->s.cur);
 		sc->cur_count = count_names(sc->cur);
+		if (sc->shelf->s.result >= 0)
+			(void)!sn_answers_read(&sc->answered, sc->shelf->s.result); /* as above */
 		r = sn_dir_each(sc->shelf->s.open, scan_open, sc);
 		sn_home_files_free(sc->cur);
+		sn_answers_release(&sc->answered);
 	}
 	if ((sc->states & 1u << SN_ITEM_FAILED) != 0)
 		scan_finished(sc, SN_ITEM_FAILED, limit);

@@ -36,7 +36,9 @@ struct sn_shelf { /* one participant's spool, as far as the caller may look into
 struct sn_item {
 	const struct sn_shelf *shelf;
 	enum sn_item_state state;
-	unsigned attempt; /* of SN_ITEM_CUR and SN_ITEM_RESULT; 0 unknown */
+	unsigned attempt; /* of SN_ITEM_CUR and SN_ITEM_RESULT, and if `answered`; 0 unknown */
+	bool answered;	  /* in done/, and listed with what was answered: attempt and outcome are known */
+	enum sn_outcome outcome;
 	char name[SN_NAME_SIZE];
 };
 
@@ -56,23 +58,27 @@ void sn_shelf_release(struct sn_shelf *shelf);
 int sn_shelf_names(const struct sn_home *h, char ***ret_names) SN_CHECK;
 
 /* Adds the items whose state is in the set `states` (1 << state); of done and failed at most the newest `limit` each
- * (0: all). 0 or -errno. */
+ * (0: all), those of done with what was answered. Each journal is read once. 0 or -errno. */
 int sn_items_list(const struct sn_shelf *shelf, unsigned states, size_t limit, struct sn_items *out) SN_CHECK;
 /* Adds the items whose name is `text` or begins with it, or whose WFID it is, in whatever state. 0 or -errno. */
 int sn_items_find(const struct sn_shelf *shelf, const char *text, struct sn_items *out) SN_CHECK;
 void sn_items_sort(struct sn_items *items);
 void sn_items_release(struct sn_items *items);
 
-/* Where a file of the item is, for people: suffix "" (the workitem), ".result", ".log". The caller's. */
-char *sn_item_path(const struct sn_home *h, const struct sn_item *item, const char *suffix) SN_CHECK;
+/* Where the workitem is, for people. The caller's. */
+char *sn_item_path(const struct sn_home *h, const struct sn_item *item) SN_CHECK;
+/* Where the result is that sn_item_result() has read: a journal, or failed/…/NAME.result. The caller's; NULL: a
+ * journal that was unlinked meanwhile. */
+char *sn_item_result_path(const struct sn_home *h, const struct sn_item *item,
+			  const struct sn_result_file *res) SN_CHECK;
 /* The cancel item that marked it (docs/SPOOL.md, section 10), or NULL: it was not cancelled. The caller's. */
 char *sn_item_cancelled_by(const struct sn_item *item) SN_CHECK;
-/* Opens such a file for reading: a descriptor, -ENOENT, -errno. */
+/* Opens a file of the item for reading, suffix "" (the workitem), ".log", ".retried" …: a descriptor, -ENOENT, -errno. */
 int sn_item_open(const struct sn_item *item, const char *suffix) SN_CHECK;
 /* Reads it into `b` (its ceiling is the caller's). */
 int sn_item_read(const struct sn_item *item, const char *suffix, struct sn_buf *b) SN_CHECK;
-/* The result, from done/, failed/ or, while it is on its way out, from result/new/. 0; -ENOENT none; as
- * sn_result_read() else. Set ret->text.max_bytes; release in every case. */
+/* The result, from the journals of done/, from failed/ or, while it is on its way out, from the journals of work/result.
+ * 0; -ENOENT none; as sn_result_find() else. Set ret->text.max_bytes; release in every case. */
 int sn_item_result(const struct sn_item *item, struct sn_result_file *ret) SN_CHECK;
 
 #endif

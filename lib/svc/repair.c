@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "spool/cancel.h"
 #include "spool/recover.h"
+#include "spool/result.h"
 #include "spool/retire.h"
 #include "svc/check.h"
 #include "svc/put.h"
@@ -24,29 +25,31 @@ static int move_damaged(struct sn_check *c, const struct sn_finding *f)
 		.failed = true,
 		.max_attempts = c->max_attempts,
 		.log = "damaged: its bytes are not those that were delivered (spool-check)\n"};
+	int r = sn_retire_keep(&c->shelf->s, &ret);
 
-	return sn_retire(&c->shelf->s, &ret);
+	return r < 0 ? r : sn_retire(&c->shelf->s, &ret);
 }
 
-/* Steps 2 to 4 of retiring, into where step 1 has put it. */
+/* All of retiring, into where the workitem is. What keeping is for: the result that work/result still has. */
 static int finish_retiring(struct sn_check *c, const struct sn_finding *f)
 {
 	struct sn_result_file rf = {.text = SN_BUF((size_t)1 << 30)};
 	struct sn_retirement ret = {.name = f->name, .max_attempts = c->max_attempts};
-	int r = sn_result_read(&c->shelf->s, leaf_of(f), (uid_t)-1, &rf);
+	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
+	SN_AUTOFREE char *json = NULL;
+	int r = sn_result_find(c->shelf->s.result, f->name, &rf);
 
-	if (r == 0 && strcmp(leaf_of(f), f->name) == 0) {
+	sn_name_bucket(f->name, date, bucket);
+	json = sn_asprintf("%s/%s/%s.json", date, bucket, f->name);
+	ret.failed = !sn_check_exists(c->shelf->s.done, json);
+	if (r == 0) {
 		ret.attempt = rf.head.attempt;
 		ret.result = rf.text.data;
 		ret.result_len = rf.text.len;
-		r = sn_retire(&c->shelf->s, &ret);
-		ret.failed = r == -ENOENT;
-		if (ret.failed)
-			r = sn_retire(&c->shelf->s, &ret);
-	} else {
-		r = sn_dir_unlink(c->shelf->s.result,
-				  leaf_of(f)); /* damaged, or a message: the reply is out */
+		r = sn_retire_keep(&c->shelf->s, &ret);
 	}
+	if (r == 0)
+		r = sn_retire(&c->shelf->s, &ret);
 	sn_result_release(&rf);
 	return r;
 }
@@ -84,8 +87,6 @@ static int as_owner(struct sn_check *c, const struct sn_finding *f)
 		return sn_dir_unlink(s->cur, leaf_of(f));
 	case SN_RESULT_LEFTOVER:
 		return finish_retiring(c, f);
-	case SN_TMP_LEFTOVER:
-		return sn_dir_unlink(s->tmp, leaf_of(f));
 	default:
 		return -ENOTSUP;
 	}

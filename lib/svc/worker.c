@@ -67,6 +67,7 @@ static int parse(struct sn_worker *w, int argc, char **argv, struct arguments *r
 static void in_forked_child(void)
 {
 	this_worker->forked = true;
+	sn_journal_close(&this_worker->spool.journal); /* or a lock on it would outlive us */
 	(void)close(SN_WORKER_LOCK);
 	(void)close(SN_WORKER_WORK);
 	(void)close(SN_WORKER_CONTROL);
@@ -118,10 +119,7 @@ static int open_all(struct sn_worker *w, const char *home)
 	if (w->replay)
 		return 0;
 	spools = sn_dir_open(AT_FDCWD, w->home.spool);
-	r = spools < 0 ? spools : sn_spool_open(&w->spool, spools, w->name, SN_SPOOL_WORK);
-	w->spool.spare =
-		(unsigned)getpid() % SN_SPARES; /* several workers: each from another place of the ring */
-	return r;
+	return spools < 0 ? spools : sn_spool_open(&w->spool, spools, w->name, SN_SPOOL_WORK);
 }
 
 void sn_worker_tell(const char *fmt, ...)
@@ -184,6 +182,7 @@ int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int
 		return 0;
 	*w = (struct sn_worker){.class = class, .job.fd = -1};
 	(void)pthread_mutex_init(&w->lock, NULL); /* never fails */
+	(void)pthread_mutex_init(&w->writing, NULL);
 	(void)pthread_cond_init(&w->changed, NULL);
 	r = parse(w, argc, argv, &args);
 	if (r != 0)

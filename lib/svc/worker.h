@@ -73,15 +73,18 @@ struct sn_worker {
 	bool foreign;		   /* files in cur/ are not ours: their atime cannot be left alone */
 	bool shared; /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
 	bool forked; /* this is a child of the worker, by the participant's fork */
-	struct {     /* the workitem at hand; the main thread's */
+	struct {     /* the workitem at hand; the main thread's, and what sn_worker_message() reads */
 		char leaf[SN_ATTEMPT_SIZE], name[SN_NAME_SIZE];
 		unsigned attempt;
 		int fd; /* its file in cur/, open for reading, at its end */
 		struct sn_buf body;
 		struct sn_workitem item; /* of sn_worker_look() */
+		bool runs;		 /* under `writing`, as `messages`: those that were sent on the way */
+		unsigned messages;
 	} job;
-	struct sn_buf reply;  /* sn_worker_reply, sn_worker_error */
-	pthread_mutex_t lock; /* for what the class shares between the threads */
+	pthread_mutex_t writing; /* one record at a time, whichever thread has something to say */
+	struct sn_buf reply;	 /* sn_worker_reply, sn_worker_error */
+	pthread_mutex_t lock;	 /* for what the class shares between the threads */
 	pthread_cond_t changed;
 	bool quit;
 	bool check;  /* load the code, say whether it does, end: what has effects outside is left out */
@@ -95,6 +98,9 @@ struct sn_worker {
 int sn_worker_main(struct sn_worker *w, const struct sn_worker_class *class, int argc, char **argv) SN_CHECK;
 /* worker_replay.c: one workitem from fd, the reply to standard output. Returns an exit code. */
 int sn_worker_replay(struct sn_worker *w, int fd, bool raw) SN_CHECK;
+/* From any thread, while the class works on the workitem: into the journal, before the answer. kind: SN_SEND_MESSAGE or
+ * SN_SEND_LAUNCH. 0; -EINVAL: no workitem is being worked on; -E2BIG: too many; -errno. */
+int sn_worker_message(struct sn_worker *w, enum sn_send kind, const void *body, size_t len) SN_CHECK;
 /* Sends a packet to exo; ends the process if that is gone. */
 void sn_worker_tell(const char *fmt, ...) SN_PRINTF(1, 2);
 /* The path of the participant's code; the caller's. */

@@ -90,17 +90,46 @@ static int read_body(struct sn_worker *w)
 	return r;
 }
 
+/* With the lock `writing` held. */
+static int append(struct sn_worker *w, struct sn_result *res, const void *body, size_t len)
+{
+	res->attempt = w->job.attempt;
+	res->finished_us = sn_clock_real_us();
+	memcpy(res->name, w->job.name, sizeof res->name);
+	sn_digest_hex(body, len, res->sha256);
+	return sn_result_write(&w->spool, res, body, len, w->config.participant.sync_results);
+}
+
+/* A message that another thread is about to send comes before it, or not at all. */
 static int write_result(struct sn_worker *w, const struct sn_answer *a, int64_t started_us)
 {
-	struct sn_result res = {.outcome = a->outcome,
-				.send = a->send,
-				.attempt = w->job.attempt,
-				.started_us = started_us,
-				.finished_us = sn_clock_real_us()};
+	struct sn_result res = {.outcome = a->outcome, .send = a->send, .started_us = started_us};
+	int r;
 
-	sn_digest_hex(a->body, a->len, res.sha256);
-	return sn_result_write(&w->spool, w->job.leaf, &res, a->body, a->len,
-			       w->config.participant.sync_results);
+	(void)pthread_mutex_lock(&w->writing);
+	w->job.runs = false;
+	r = append(w, &res, a->body, a->len);
+	(void)pthread_mutex_unlock(&w->writing);
+	return r;
+}
+
+int sn_worker_message(struct sn_worker *w, enum sn_send kind, const void *body, size_t len)
+{
+	struct sn_result res = {.outcome = SN_OK, .send = kind, .started_us = sn_clock_real_us()};
+	int r;
+
+	(void)pthread_mutex_lock(&w->writing);
+	res.message = w->job.messages + 1;
+	if (!w->job.runs)
+		r = -EINVAL; /* nobody would send it */
+	else if (res.message > SN_MESSAGE_MAX)
+		r = -E2BIG;
+	else
+		r = append(w, &res, body, len);
+	if (r == 0)
+		w->job.messages++;
+	(void)pthread_mutex_unlock(&w->writing);
+	return r;
 }
 
 static void do_work(struct sn_worker *w)
@@ -109,6 +138,8 @@ static void do_work(struct sn_worker *w)
 	struct sn_answer a = {0};
 	int r;
 
+	w->job.messages = 0;
+	w->job.runs = true;
 	w->class->run(w, &a);
 	if (w->forked)
 		_exit(0); /* a fork of the participant's came out of its code */

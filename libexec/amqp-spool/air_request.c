@@ -271,9 +271,11 @@ static void ask(struct part *p, uid_t uid)
 /* By name, from the spool itself: it is opened for this, so that nothing is shared with the main thread. */
 static const char *state_of(const struct sn_spool *s, const struct air_open *o)
 {
-	static const char *const STATES[] = {
-		[SN_NOWHERE] = "unknown",    [SN_IN_NEW] = "waiting", [SN_IN_CUR] = "running",
-		[SN_IN_RESULT] = "answered", [SN_HELD] = "held",      [SN_WITHDRAWN] = "cancelled"};
+	static const char *const STATES[] = {[SN_NOWHERE] = "unknown",
+					     [SN_IN_NEW] = "waiting",
+					     [SN_IN_CUR] = "running",
+					     [SN_HELD] = "held",
+					     [SN_WITHDRAWN] = "cancelled"};
 	unsigned attempt;
 
 	return s == NULL ? "unknown" : STATES[sn_recover_find(s, o->name, o->max_attempts, &attempt)];

@@ -2,7 +2,9 @@
  *
  *	consumer.c   main thread: the consuming connection, one channel per participant, acks
  *	deliver.c    main thread: a message becomes open/NAME (deliver.*), redeliveries join
- *	results.c    main thread: result/new → publisher → retire.*
+ *	journals.c   main thread: the journals in work/result, and whose results are in them
+ *	results.c    main thread: result → publisher → retire.*
+ *	messages.c   main thread: what participants send on the way
  *	publisher.c  a thread that owns the publishing connection
  *	disk.c       a thread for syncs and history rows
  *	cancel.c     main thread: cancel items; pursue.c and canceller.c see them through; control.c talks to exo
@@ -41,6 +43,33 @@ enum item_state {
 	ITEM_RETIRING,	 /* S7: answered, but a step of retire failed; again at retry_at_ns */
 };
 
+/* journals.c: work/result/TIME-PID.results of one writer. */
+struct journal {
+	TAILQ_ENTRY(journal) link;
+	struct participant *p;
+	char leaf[SN_JOURNAL_SIZE];
+	int fd;
+	int64_t opened_ns;
+	off_t at;	  /* read up to here */
+	unsigned pending; /* answers and messages in it that are not retired, or sent */
+	bool bad;	  /* it goes on with what is no record */
+	bool unreadable;  /* the disk does not give it */
+};
+TAILQ_HEAD(journal_list, journal);
+
+struct message { /* one sent on the way, which the broker does not have yet */
+	STAILQ_ENTRY(message) link;
+	struct journal *journal;
+	off_t at; /* its record in there */
+	unsigned number;
+	bool out; /* with the publisher */
+};
+enum talk {
+	TALK_NOT,
+	TALK_NOW,   /* in bridge.talking: there are messages to be submitted */
+	TALK_LATER, /* in bridge.muted: one came back; again at talk_at_ns */
+};
+
 struct item {			   /* an unfinished workitem: open/NAME */
 	UT_hash_handle hh;	   /* participant.items, by name */
 	TAILQ_ENTRY(item) pending; /* bridge.ready or bridge.waiting, by state */
@@ -52,9 +81,12 @@ struct item {			   /* an unfinished workitem: open/NAME */
 	size_t fei_len;
 	char *ids; /* "wfid\0expid", owned, with fei */
 	bool forget;
-	bool rewritten; /* result is our own error reply, not what lies in result/new */
+	bool known;	/* answered by a bridge before us: the broker has it */
+	bool once;	/* linked into new/ by its delivery, and never again */
+	bool kept;	/* retire.1 is done */
 	bool announced; /* to AIR */
 	bool cancelled; /* marked: nothing is sent for it any more (docs/SPOOL.md, section 10) */
+	bool abandoned; /* marked, and nobody had it in hand when it was looked for */
 	bool aside;	/* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
 	bool synced, unsynced_listed;
 	uint64_t sync_batch;
@@ -62,9 +94,16 @@ struct item {			   /* an unfinished workitem: open/NAME */
 	int64_t received_ns; /* monotonic */
 	int64_t retry_at_ns;
 	unsigned rejects, returns;
-	unsigned messages_out; /* NAME.mNNNN with the publisher */
-	bool message_due;      /* one came back, or could not be sent yet: the reply waits */
-	unsigned last_message; /* the highest that was submitted */
+	struct journal *journal; /* the answer's; NULL: there is none */
+	struct sn_record record; /* its place in it */
+	struct journal *later;	 /* that of the last of other answers, should the first be useless; or NULL */
+	off_t later_at;
+	STAILQ_HEAD(, message) messages; /* in order; the reply waits until there are none */
+	unsigned last_message;		 /* the highest that was seen */
+	enum talk talk;
+	TAILQ_ENTRY(item) talk_link;
+	int64_t talk_at_ns;
+	unsigned talk_returns;
 	uint64_t size_bytes;
 	struct sn_result_file result; /* while it is being published and retired */
 	char *log;		      /* why it goes to failed/, owned; NULL: to done/ */
@@ -108,14 +147,22 @@ struct participant {
 	char *name;
 	struct sn_config config;
 	struct sn_spool spool;
-	uid_t uid; /* whose result files must be */
+	uid_t uid; /* whose journals must be */
 	struct item *items;
 	struct channel ch;
 	int watch;	       /* inotify, -1 none */
 	struct recent *recent; /* a ring */
 	unsigned recent_count, recent_next;
-	bool held;		     /* at `hold`: not consuming */
-	bool rescan;		     /* result/new is to be looked at again */
+	bool held;		      /* at `hold`: not consuming */
+	struct journal_list journals; /* those that are open, of work/result */
+	unsigned journal_count;
+	bool crowded;		     /* others wait until some of them are gone */
+	bool room_due;		     /* some may go now */
+	bool complained;	     /* that one cannot be opened */
+	unsigned message_count;	     /* of all items */
+	bool unread;		     /* there is more in one of them */
+	bool blocked;		     /* but not before some messages are gone */
+	bool rescan;		     /* work/result is to be looked at again */
 	DIR *scan;		     /* it is being looked at, this far */
 	bool stale;		     /* mark and sweep at reload */
 	char *error;		     /* shown in status; NULL none */
@@ -133,8 +180,10 @@ struct bridge {
 	int spooldir, rundir, libdir, lock, inotify;
 	int rundirs; /* home.run: all the run directories */
 	struct participant_list participants;
-	struct item_list ready, waiting, unsynced;
+	STAILQ_HEAD(, detached) detached; /* results.c */
+	struct item_list ready, waiting, unsynced, talking, muted;
 	struct sn_name_clock names;
+	char *records;		   /* SN_RECORDS_BUFFER bytes, for reading journals */
 	struct consumer *consumer; /* NULL: brokerless */
 	struct publisher *publisher;
 	struct disk *disk;
@@ -143,6 +192,7 @@ struct bridge {
 	bool syncing;
 	bool full; /* no room: nothing is consumed */
 	bool stopping;
+	bool resolving;	    /* the outbox names answers that were not read yet */
 	char no_queue[256]; /* replies wait because the broker has no such queue; "" none do */
 	char why[256];	    /* what keeps us from starting */
 	char warning[512];  /* about the password file; "" none */
@@ -151,6 +201,8 @@ struct bridge {
 	int exit_code;
 	int64_t started_us;
 	int64_t stop_deadline_ns;
+	unsigned journals_max; /* open at a time, of one participant */
+	double reconcile_s;    /* from one to the next; as old is a journal that is unlinked */
 	ev_timer sync_timer, reconcile_timer, retry_timer, room_timer, stop_timer;
 	ev_io inotify_watch;
 	ev_async wake; /* from the publisher and the disk thread */
@@ -186,6 +238,8 @@ int item_learn(struct item *it) SN_CHECK;
 /* WAITING and RETIRING: results_retry() looks at it each second; set retry_at_ns. */
 void item_set_state(struct item *it, enum item_state state);
 void item_set_unsynced(struct item *it, bool on);
+/* results_retry() in a second. */
+void item_retry(struct bridge *b);
 
 /* deliver.c */
 enum delivered { DELIVERED_KEEP, DELIVERED_ACK, DELIVERED_NO_ROOM };
@@ -196,14 +250,46 @@ enum delivered deliver_aside(struct participant *p, const char *name);
 void recent_add(struct participant *p, const char *name);
 void bridge_check_room(struct bridge *b);
 
-/* results.c */
-void results_event(struct participant *p, const char *leaf);
-void results_pump(struct bridge *b);  /* READY → publisher, as far as it takes them */
-void results_retry(struct bridge *b); /* WAITING whose time has come */
+/* journals.c */
+enum { JOURNALS_MAX = 512 }; /* open at a time, of one participant, where there are descriptors enough */
+void journals_share(struct bridge *b, size_t participants);
+/* Something happened to an entry of work/result. */
+void journals_event(struct participant *p, const char *leaf);
+/* Reads on in all that are open, as far as a start, or one turn of the loop, may take; `unread`: there is more. */
+void journals_read(struct participant *p, bool all);
+/* At each reconcile: what is retired as a whole is unlinked (retire.4). */
+void journals_reconcile(struct participant *p);
+/* Where others wait for it: what is retired is unlinked at once. */
+void journals_make_room(struct participant *p);
+/* The item has no answer, or is at its end. */
+void journals_forget(struct item *it);
+/* Its answer is useless: is there another one? */
+bool journals_next_answer(struct item *it);
+/* One of what is pending in it is not any more. */
+void journals_release(struct journal *j);
+void journals_close(struct participant *p);
+
+/* messages.c */
+/* A record with a message; `it` may be NULL. False: there are too many, read it again when some are gone. */
+bool message_record(struct journal *j, struct item *it, const struct sn_record *rec);
 struct job;
+void message_done(struct item *it, const struct job *j, unsigned number);
+void messages_pump(struct bridge *b); /* to the publisher, as far as it takes them */
+void messages_retry(struct bridge *b);
+void messages_forget(struct item *it); /* it is at its end */
+
+/* results.c */
+unsigned results_backoff_s(unsigned n); /* after n returns */
+struct job *job_make(struct participant *p, const char *leaf);
+/* The item's answer is in it->journal. */
+void results_answered(struct item *it);
+/* It goes, whatever its state. */
+void results_detach(struct item *it);
+void results_pump(struct bridge *b);			/* READY → publisher, as far as it takes them */
+void results_retry(struct bridge *b);			/* WAITING whose time has come */
 void results_job_done(struct bridge *b, struct job *j); /* takes the job */
 
-/* rescan.c: all of result/new, now as far as one step goes; the rest in the turns that follow, by rescan_go_on(). */
+/* rescan.c: all of work/result, now as far as one step goes; the rest in the turns that follow, by rescan_go_on(). */
 void results_rescan(struct participant *p);
 void rescan_go_on(struct bridge *b);
 void rescan_end(struct participant *p);
@@ -212,8 +298,8 @@ void rescan_end(struct participant *p);
 void item_complete(struct item *it);
 /* What a participant wrote and could not be used stays as failed/…/NAME.rejected, the first of several. */
 void item_keep_rejected(struct item *it);
-/* Turns the result into an error reply, outcome invalid; it is then sent as any other. */
-void item_fail_invalid(struct item *it, const char *why);
+/* Turns the result into an error reply, outcome invalid; it is then sent as any other. False: not now. */
+bool item_fail_invalid(struct item *it, const char *why);
 void item_ack(struct item *it);
 
 /* sync.c */
@@ -224,6 +310,7 @@ void sync_arm(struct bridge *b);
 /* recover.c */
 int recover_participant(struct participant *p) SN_CHECK;
 void reconcile(struct bridge *b);
+double reconcile_every_s(void); /* SKYNET_RECONCILE_S: in test builds only */
 
 /* status.c */
 void status_write(struct bridge *b, const char *state);

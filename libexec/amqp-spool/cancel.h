@@ -17,7 +17,7 @@ void cancel_found(struct participant *p, const char *leaf);
 void cancel_note(struct participant *p, const char *name);
 /* A name of open/, at reconcile. */
 void cancel_entry(struct participant *p, const char *leaf);
-/* An entry of result/new. True: it was spool-put's bell, and is gone. */
+/* An entry of work/result. True: it was spool-put's bell, and is gone. */
 bool cancel_bell(struct participant *p, const char *leaf);
 
 /* cancel.2 and cancel.3. 0; -ENOENT: there is no such item (any more); -errno: again later. */

@@ -60,12 +60,14 @@ void item_complete(struct item *it)
 		.max_attempts = p->config.participant.max_attempts,
 		.result = it->result.text.data,
 		.result_len = it->result.text.len,
-		/* One uid owns both: a copy would protect nothing, and cost an inode made and one freed. */
-		.move = !it->rewritten && p->uid == geteuid(),
+		.once = it->once,
 		.log = it->log,
 	};
-	int err = sn_retire(&p->spool, &r);
+	int err = it->kept ? 0 : sn_retire_keep(&p->spool, &r);
 
+	it->kept = err == 0;
+	if (err == 0)
+		err = sn_retire(&p->spool, &r);
 	item_ack(it); /* the reply is with the broker, or none is due */
 	if (err < 0 && err != -ENOENT) {
 		sn_err("participant=%s name=%s: cannot retire: %s", p->name, it->name, strerror(-err));
@@ -83,7 +85,7 @@ void item_complete(struct item *it)
 	release_hold(p);
 }
 
-/* The error reply that stands in for what the participant should have written, as a result file. */
+/* The error reply that stands in for what the participant should have written, as a result. */
 static int make_invalid(struct item *it, const char *why)
 {
 	struct participant *p = it->p;
@@ -109,7 +111,6 @@ static int make_invalid(struct item *it, const char *why)
 		r = sn_result_format(&head, &it->result.text);
 		it->result.body_at = it->result.text.len;
 		it->result.head = head;
-		it->rewritten = true;
 	}
 	if (r == 0)
 		r = sn_buf_add(&it->result.text, reply.data, reply.len);
@@ -131,17 +132,20 @@ void item_keep_rejected(struct item *it)
 		sn_warn("name=%s: cannot keep what was rejected: %s", it->name, strerror(-r));
 }
 
-void item_fail_invalid(struct item *it, const char *why)
+bool item_fail_invalid(struct item *it, const char *why)
 {
 	struct participant *p = it->p;
 	int r;
 
 	sn_warn("participant=%s name=%s: %s", p->name, it->name, why);
 	item_keep_rejected(it);
+	r = make_invalid(it, why);
+	if (r < 0) {
+		sn_err("participant=%s name=%s: cannot make an error reply, tried again later: %s", p->name,
+		       it->name, strerror(-r));
+		return false;
+	}
 	free(it->log);
 	it->log = sn_asprintf("outcome: invalid\n%s\n", why);
-	r = make_invalid(it, why);
-	if (r < 0)
-		sn_err("participant=%s name=%s: cannot make an error reply: %s", p->name, it->name,
-		       strerror(-r));
+	return true;
 }

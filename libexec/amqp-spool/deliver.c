@@ -79,6 +79,7 @@ static enum delivered join(struct item *it)
 	struct participant *p = it->p;
 
 	sn_info("participant=%s name=%s: the broker sent it again, one file serves both", p->name, it->name);
+	it->once = true;
 	it->tag = p->ch.tag;
 	it->epoch = consumer_epoch(p->b->consumer);
 	if (it->synced || it->state == ITEM_RETIRING)
@@ -116,6 +117,7 @@ enum delivered deliver_aside(struct participant *p, const char *name)
 	it->aside = true;
 	memcpy(it->name, name, strlen(name) + 1);
 	it->received_ns = sn_clock_mono_ns();
+	it->once = true;
 	it->tag = p->ch.tag;
 	it->epoch = consumer_epoch(p->b->consumer);
 	item_set_unsynced(it, true);
@@ -135,6 +137,7 @@ static enum delivered store(struct participant *p, char name[SN_NAME_SIZE], cons
 		return DELIVERED_NO_ROOM;
 	}
 	it = item_add(p, name);
+	it->once = true;
 	it->tag = p->ch.tag;
 	it->epoch = consumer_epoch(p->b->consumer);
 	item_note(it, w, p->ch.body.len);

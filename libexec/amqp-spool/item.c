@@ -20,6 +20,7 @@ struct item *item_add(struct participant *p, const char *name)
 	it->p = p;
 	memcpy(it->name, name, strlen(name) + 1);
 	it->received_ns = sn_clock_mono_ns();
+	STAILQ_INIT(&it->messages);
 	it->result.text = SN_BUF(p->config.participant.max_size_bytes + 65536);
 	HASH_ADD_STR(p->items, name, it);
 	air_added(p->b->air, it);
@@ -44,11 +45,17 @@ void item_set_state(struct item *it, enum item_state state)
 		TAILQ_REMOVE(from, it, pending);
 	if (to != NULL)
 		TAILQ_INSERT_TAIL(to, it, pending);
-	if (to != NULL && to == &b->waiting && !ev_is_active(&b->retry_timer)) {
-		ev_timer_set(&b->retry_timer, 1., 0.);
-		ev_timer_start(b->loop, &b->retry_timer);
-	}
+	if (to != NULL && to == &b->waiting)
+		item_retry(b);
 	it->state = state;
+}
+
+void item_retry(struct bridge *b)
+{
+	if (ev_is_active(&b->retry_timer))
+		return;
+	ev_timer_set(&b->retry_timer, 1., 0.);
+	ev_timer_start(b->loop, &b->retry_timer);
 }
 
 void item_set_unsynced(struct item *it, bool on)
@@ -66,8 +73,11 @@ void item_set_unsynced(struct item *it, bool on)
 
 void item_remove(struct item *it)
 {
+	results_detach(it);
 	item_set_state(it, ITEM_OPEN);
 	item_set_unsynced(it, false);
+	messages_forget(it);
+	journals_forget(it);
 	if (!it->aside) {
 		air_removed(it->p->b->air, it);
 		HASH_DEL(it->p->items, it);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "air.h"
 #include "bridge.h"
@@ -14,7 +15,7 @@
 #include "sys/dir.h"
 #include "sys/lock.h"
 
-enum { RECONCILE_S = 30, STOP_S = 4, FULL_RETRY_S = 5 };
+enum { STOP_S = 4, FULL_RETRY_S = 5 };
 
 /* ---- events ------------------------------------------------------------ */
 
@@ -39,7 +40,7 @@ static void on_inotify(struct ev_loop *loop, ev_io *w, int events)
 			if ((e.mask & IN_Q_OVERFLOW) != 0)
 				p->rescan = true;
 			else if (p->watch == e.wd && e.len > 0)
-				results_event(p, buf.bytes + at + sizeof e);
+				journals_event(p, buf.bytes + at + sizeof e);
 		}
 		at += (ssize_t)sizeof e + e.len;
 	}
@@ -63,7 +64,8 @@ static void collect(struct bridge *b)
 		STAILQ_REMOVE_HEAD(&jobs, link);
 		results_job_done(b, j);
 	}
-	publisher_retired(b->publisher);
+	if (!b->resolving)
+		publisher_retired(b->publisher);
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *w, int events)
@@ -178,6 +180,7 @@ static int open_dirs(struct bridge *b)
 	b->rundir = run < 0 ? run : sn_dir_make_open(run, "amqp-spool", 0755);
 	b->rundirs = run < 0 ? run : openat(run, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	b->spooldir = open_dir(b, b->home.spool);
+	b->records = sn_malloc(SN_RECORDS_BUFFER);
 	b->libdir = open_dir(b, b->home.lib);
 	if (run >= 0 && b->rundir < 0)
 		sn_err("cannot open %s/amqp-spool: %s", b->home.run, strerror(-b->rundir));
@@ -211,7 +214,7 @@ static void add_watchers(struct bridge *b)
 	ev_init(&b->retry_timer, on_retry);
 	ev_init(&b->stop_timer, on_stop_timer);
 	ev_timer_init(&b->room_timer, on_room, FULL_RETRY_S, FULL_RETRY_S); /* runs while b->full */
-	ev_timer_init(&b->reconcile_timer, on_reconcile, RECONCILE_S, RECONCILE_S);
+	ev_timer_init(&b->reconcile_timer, on_reconcile, b->reconcile_s, b->reconcile_s);
 	b->inotify_watch.data = b->wake.data = b->prepare.data = b->sync_timer.data = b->retry_timer.data =
 		b->room_timer.data = b->stop_timer.data = b->reconcile_timer.data = b;
 	ev_io_start(b->loop, &b->inotify_watch);
@@ -228,10 +231,14 @@ static int start(struct bridge *b)
 	int r;
 
 	b->started_us = sn_clock_real_us();
+	b->reconcile_s = reconcile_every_s();
 	TAILQ_INIT(&b->participants);
 	TAILQ_INIT(&b->ready);
 	TAILQ_INIT(&b->waiting);
 	TAILQ_INIT(&b->unsynced);
+	TAILQ_INIT(&b->talking);
+	TAILQ_INIT(&b->muted);
+	STAILQ_INIT(&b->detached);
 	b->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (b->inotify < 0) {
 		(void)snprintf(b->why, sizeof b->why,
@@ -351,6 +358,18 @@ static int run(struct bridge *b)
 	return b->exit_code;
 }
 
+/* Eight for each participant, and one for each of its workers. */
+static void more_descriptors(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur == l.rlim_max)
+		return;
+	l.rlim_cur = l.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &l) < 0)
+		sn_debug("cannot raise the limit of open files: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	struct bridge b = {0};
@@ -363,6 +382,7 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_PDEATHSIG,
 		    SIGTERM); /* a runsv that was killed starts another one beside us otherwise */
 	umask(022);
+	more_descriptors();
 	r = sn_home_init(&b.home, home);
 	if (r < 0) {
 		sn_err("no home %s: %s", home != NULL ? home : "", strerror(-r));

@@ -54,6 +54,7 @@ static void participant_free(struct participant *p)
 	}
 	HASH_ITER(hh, p->items, it, next)
 	item_remove(it);
+	journals_close(p);
 	tags_clear(&p->ch);
 	sn_buf_release(&p->ch.body);
 	sn_spool_release(&p->spool);
@@ -65,7 +66,7 @@ static void participant_free(struct participant *p)
 	free(p);
 }
 
-/* Whose result files must be: the uid that runs the code. */
+/* Whose journals must be: the uid that runs the code. */
 static int find_uid(const struct bridge *b, const struct sn_config *c, uid_t *ret)
 {
 	const struct passwd *pw;
@@ -95,7 +96,7 @@ static int open_spool(struct participant *p)
 	if (r < 0)
 		return r;
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", p->spool.result);
-	p->watch = inotify_add_watch(b->inotify, path, IN_MOVED_TO | IN_CREATE | IN_ONLYDIR);
+	p->watch = inotify_add_watch(b->inotify, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
 	if (p->watch < 0)
 		sn_warn("participant=%s: no inotify watch (%s): results are seen every 30 s", p->name,
 			strerror(errno));
@@ -111,6 +112,7 @@ static int add(struct bridge *b, const char *name, struct sn_config *config)
 	p->name = sn_strdup(name);
 	p->config = *config;
 	p->watch = -1;
+	TAILQ_INIT(&p->journals);
 	p->ch.body = SN_BUF(config->participant.max_size_bytes);
 	TAILQ_INSERT_TAIL(&b->participants, p, link);
 	r = find_uid(b, config, &p->uid);
@@ -170,12 +172,16 @@ int participants_load(struct bridge *b)
 {
 	struct participant *p, *next;
 	char **names;
+	size_t count = 0;
 	int r = sn_home_participants(&b->home, &names), bad = 0;
 
 	if (r < 0)
 		return r;
 	TAILQ_FOREACH(p, &b->participants, link)
 	p->stale = true;
+	while (names[count] != NULL)
+		count++;
+	journals_share(b, count);
 	for (size_t i = 0; names[i] != NULL; i++)
 		bad += load_one(b, names[i]) < 0;
 	sn_home_files_free(names);

@@ -17,12 +17,12 @@ static int make_result(struct item *it)
 				 .finished_us = now};
 	int r;
 
+	sn_copy_text(head.name, sizeof head.name, it->name);
 	sn_digest_hex("", 0, head.sha256);
 	sn_buf_reset(&it->result.text);
 	r = sn_result_format(&head, &it->result.text);
 	it->result.body_at = it->result.text.len;
 	it->result.head = head;
-	it->rewritten = true;
 	return r;
 }
 
@@ -45,6 +45,24 @@ static int remove_leaf(int dir, const char *leaf)
 	return unlinkat(dir, leaf, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+static bool all_is_read(const struct participant *p)
+{
+	return !p->unread && !p->rescan && p->scan == NULL && !p->crowded;
+}
+
+/* Nobody has it in hand. What its handler had to say may stand in a journal that was not read yet; nothing is added to that now,
+ * so it was at the second look. leaf: in cur/, or NULL. */
+static enum progress abandoned(struct item *it, const char *leaf)
+{
+	struct participant *p = it->p;
+	const bool again = it->abandoned;
+
+	it->abandoned = true;
+	if (!again || !all_is_read(p) || !STAILQ_EMPTY(&it->messages))
+		return AGAIN;
+	return leaf != NULL && remove_leaf(p->spool.cur, leaf) < 0 ? AGAIN : withdraw(it);
+}
+
 /* Where is it? DONE: withdrawn, or its result will decide; CALLS: exo has it. */
 static enum progress look(struct item *it)
 {
@@ -62,19 +80,18 @@ static enum progress look(struct item *it)
 	case SN_HELD:
 		(void)snprintf(leaf, sizeof leaf, "%s.hold", it->name); /* fits */
 		return remove_leaf(p->spool.open, leaf) < 0 ? AGAIN : look(it);
-	case SN_IN_RESULT:
-		item_set_state(it, ITEM_READY);
-		return DONE;
 	case SN_IN_CUR:
 		sn_attempt_format(it->name, attempt, leaf);
-		if (control_exo_lives(p->b->rundirs, p->name))
-			return CALLS;
-		return remove_leaf(p->spool.cur, leaf) < 0 ? AGAIN : withdraw(it);
+		if (!control_exo_lives(p->b->rundirs, p->name))
+			return abandoned(it, leaf);
+		it->abandoned = false;
+		return CALLS;
 	case SN_NOWHERE:
 	case SN_WITHDRAWN:
 		/* Twice: exo may give it back (cur → new) between two look-ups. */
-		return sn_recover_find(&p->spool, it->name, max, &attempt) == SN_WITHDRAWN ? withdraw(it)
-											   : AGAIN;
+		return sn_recover_find(&p->spool, it->name, max, &attempt) == SN_WITHDRAWN
+			       ? abandoned(it, NULL)
+			       : AGAIN;
 	case SN_IN_NEW:
 		break;
 	}
@@ -90,7 +107,7 @@ enum progress cancel_pursue(struct participant *p, const char *name)
 		return DONE;
 	}
 	it->cancelled = true;
-	if (it->state == ITEM_WAITING && it->messages_out == 0 && !it->message_due)
+	if (it->state == ITEM_WAITING && STAILQ_EMPTY(&it->messages))
 		item_set_state(it, ITEM_READY); /* its reply waits for a queue; it is not sent now */
 	return it->state == ITEM_OPEN ? look(it) : DONE;
 }

@@ -10,7 +10,7 @@
 #include "spool/retire.h"
 #include "sys/dir.h"
 
-enum { YOUNG_S = 5 };
+enum { RECONCILE_S = 30, YOUNG_S = 5 };
 
 /* ---- start ------------------------------------------------------------- */
 
@@ -26,7 +26,9 @@ static void damaged(struct participant *p, const char *name, unsigned links)
 		err = sn_dir_unlink(p->spool.open, name);
 		sn_info("participant=%s name=%s: cut short, removed", p->name, name);
 	} else {
-		err = sn_retire(&p->spool, &r);
+		err = sn_retire_keep(&p->spool, &r);
+		if (err == 0)
+			err = sn_retire(&p->spool, &r);
 		sn_err("participant=%s name=%s: damaged, moved to failed/", p->name, name);
 	}
 	if (err < 0)
@@ -162,6 +164,7 @@ int recover_participant(struct participant *p)
 		return -errno;
 	cancel_recover(p);
 	results_rescan(p);
+	journals_read(p, true);
 	HASH_ITER(hh, p->items, it, next)
 	{
 		if (it->state == ITEM_OPEN &&
@@ -192,6 +195,7 @@ static int reconcile_one(void *arg, const char *name)
 		return 0;
 	}
 	r = sn_recover_link(&p->spool, name, p->config.participant.max_attempts);
+	it->once = it->once && r == 0;
 	if (r > 0)
 		sn_warn("participant=%s name=%s: was nowhere, linked into new/ again", p->name, name);
 	else if (r < 0)
@@ -215,6 +219,17 @@ static void forget_gone(struct participant *p)
 	}
 }
 
+double reconcile_every_s(void)
+{
+#ifdef SN_TESTING
+	const char *text = getenv("SKYNET_RECONCILE_S");
+
+	if (text != NULL)
+		return strtod(text, NULL);
+#endif
+	return RECONCILE_S;
+}
+
 void reconcile(struct bridge *b)
 {
 	struct participant *p;
@@ -227,6 +242,7 @@ void reconcile(struct bridge *b)
 		if (r < 0)
 			participant_set_error(p, "cannot list open/: %s", strerror(-r));
 		forget_gone(p);
+		journals_reconcile(p);
 		results_rescan(p);
 		consumer_update(b->consumer, p);
 	}

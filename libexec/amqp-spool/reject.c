@@ -9,71 +9,115 @@
 #include "spool/retire.h"
 #include "sys/dir.h"
 
+enum { RETRY_S = 60 };
+
 void reject_entry(struct participant *p, const char *leaf)
 {
 	char aside[64];
 
-	sn_warn("participant=%s entry=%.100s: does not belong into result/new, removed", p->name, leaf);
+	sn_warn("participant=%s entry=%.100s: does not belong into work/result, removed", p->name, leaf);
 	if (unlinkat(p->spool.result, leaf, 0) == 0 || errno == ENOENT)
 		return;
 	/* A directory stays the participant's, out of our way. */
 	(void)snprintf(aside, sizeof aside, "bad.%lld", (long long)sn_clock_mono_ns());
-	if (renameat(p->spool.result, leaf, p->spool.tmp, aside) < 0)
-		participant_set_error(p, "cannot clear result/new: %s", strerror(errno));
+	if (renameat(p->spool.result, leaf, p->spool.result, aside) < 0)
+		participant_set_error(p, "cannot clear work/result: %s", strerror(errno));
 }
 
-void reject_orphan(struct participant *p, const char *name)
+void reject_orphan(struct journal *j, const struct sn_record *rec)
 {
+	static const char LOG[] = "a result, but no such workitem is open\n";
+	struct participant *p = j->p;
+	const char *name = rec->head.name;
+	const struct sn_retirement again = {.name = name,
+					    .attempt = rec->head.attempt,
+					    .max_attempts = p->config.participant.max_attempts};
 	struct sn_result_file f = {.text = SN_BUF(p->config.participant.max_size_bytes + 65536)};
-	const bool retired = sn_retired(&p->spool, name) == 1;
-	int r = sn_result_read(&p->spool, name, p->uid, &f);
-	int dir;
+	int r, dir;
 
-	if (r == 0 && retired) { /* S7: steps 2 to 4 again */
-		struct item half = {.p = p, .result = f};
-		SN_AUTOFREE char *log = reject_log(&half);
-		const struct sn_retirement again = {.name = name,
-						    .failed = log != NULL,
-						    .attempt = f.head.attempt,
-						    .max_attempts = p->config.participant.max_attempts,
-						    .result = f.text.data,
-						    .result_len = f.text.len,
-						    .log = log};
-
-		r = sn_retire(&p->spool, &again);
-		sn_info("participant=%s name=%s: retirement finished: %s", p->name, name,
-			r < 0 ? strerror(-r) : "ok");
-		recent_add(p, name);
-	} else if (r != -ENOENT && r != -EMLINK) {
-		dir = sn_spool_failed_dir(&p->spool, name);
-		if (r == 0 && dir >= 0) {
-			static const char WHY[] = "a result, but no such workitem is open\n";
-
-			r = sn_deliver_aside(dir, name, ".result", f.text.data, f.text.len);
-			if (r == 0)
-				r = sn_deliver_aside(dir, name, ".log", WHY, sizeof WHY - 1);
-			if (r < 0)
-				sn_err("participant=%s name=%s: cannot keep an orphaned result: %s", p->name,
-				       name, strerror(-r));
-		}
-		reject_entry(p, name);
+	if (sn_retired(&p->spool, name) == 1) { /* S7 */
+		r = sn_retire_clear(&p->spool, &again);
+		if (r < 0)
+			sn_warn("participant=%s name=%s: cannot finish its retirement: %s", p->name, name,
+				strerror(-r));
+		return;
+	}
+	r = sn_result_read(j->fd, rec, &f);
+	dir = sn_spool_failed_dir(&p->spool, name);
+	if (r == 0 && dir >= 0) {
+		sn_warn("participant=%s name=%s: %.*s", p->name, name, (int)sizeof LOG - 2, LOG);
+		r = sn_deliver_aside(dir, name, ".result", f.text.data, f.text.len);
+		if (r == 0)
+			r = sn_deliver_aside(dir, name, ".log", LOG, sizeof LOG - 1);
+		if (r < 0 && r != -EEXIST) /* kept by a former bridge */
+			sn_err("participant=%s name=%s: cannot keep an orphaned result: %s", p->name, name,
+			       strerror(-r));
 	}
 	sn_result_release(&f);
 }
 
-static const char *reason(int error)
+bool reject_is_passing(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+}
+
+const char *reject_reason(int error)
 {
 	switch (error) {
-	case -EPERM:
-		return "the result belongs to another user";
 	case -EFBIG:
 		return "the result is too large";
 	case -EBADMSG:
 		return "the result is cut short or damaged";
 	case -EINVAL:
-		return "the result is malformed, or no regular file";
+		return "the result is malformed";
 	default:
 		return strerror(-error);
+	}
+}
+
+/* By a bridge before us: that the workitem is in cur/ is then another attempt. */
+static bool was_rejected(const struct item *it)
+{
+	int dir = sn_spool_failed_dir(&it->p->spool, it->name);
+	struct sn_buf kept = SN_BUF(it->result.text.len + 1);
+	char leaf[SN_NAME_SIZE + 16];
+	bool same;
+
+	(void)snprintf(leaf, sizeof leaf, "%s.rejected", it->name); /* fits */
+	same = dir >= 0 && sn_dir_read(dir, leaf, &kept) == 0 && kept.len == it->result.text.len &&
+	       kept.len > 0 && memcmp(kept.data, it->result.text.data, kept.len) == 0;
+	sn_buf_release(&kept);
+	return same;
+}
+
+/* True: there is no more to it. */
+static bool is_passed_over(struct item *it)
+{
+	if (journals_next_answer(it)) {
+		item_keep_rejected(it);
+		item_set_state(it, ITEM_READY);
+		return true;
+	}
+	if (it->rejects > 0 || it->cancelled || !was_rejected(it))
+		return false;
+	journals_forget(it);
+	item_set_state(it, ITEM_OPEN);
+	return true;
+}
+
+static void give_up(struct item *it, int error)
+{
+	struct participant *p = it->p;
+
+	if (faccessat(p->spool.open, it->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+		reject_orphan(it->journal, &it->record);
+		item_ack(it);
+		item_remove(it);
+	} else if (item_fail_invalid(it, reject_reason(error))) {
+		item_set_state(it, ITEM_READY);
+	} else { /* no memory, say */
+		it->retry_at_ns = sn_clock_mono_ns() + (int64_t)RETRY_S * 1000000000;
+		item_set_state(it, ITEM_WAITING);
 	}
 }
 
@@ -84,22 +128,23 @@ void reject_result(struct item *it, int error)
 	char leaf[SN_ATTEMPT_SIZE];
 	int r;
 
-	sn_warn("participant=%s name=%s: %s", p->name, it->name, reason(error));
-	if (++it->rejects >= max || it->cancelled) { /* what is cancelled is not tried again */
-		item_fail_invalid(it, reason(error));
-		/* Failing again (no memory, no open/NAME) leaves it to reconcile. */
-		item_set_state(it, it->log != NULL ? ITEM_READY : ITEM_OPEN);
-		reject_entry(p, it->name);
+	sn_warn("participant=%s name=%s: %s", p->name, it->name, reject_reason(error));
+	if (is_passed_over(it))
+		return;
+	/* What is cancelled is not tried again. -ENOENT: somebody has removed open/NAME. */
+	if (++it->rejects >= max || it->cancelled || error == -ENOENT) {
+		give_up(it, error);
 		return;
 	}
 	item_keep_rejected(it);
-	reject_entry(p, it->name);
+	journals_forget(it);
 	for (unsigned a = 1; a <= max + 1; a++) {
 		sn_attempt_format(it->name, a, leaf);
 		r = sn_dir_unlink(p->spool.cur, leaf);
 		if (r < 0)
 			sn_debug("name=%s: %s", leaf, strerror(-r)); /* a planted directory */
 	}
+	it->once = false;
 	r = sn_deliver_link(&p->spool, it->name);
 	if (r < 0)
 		sn_warn("participant=%s name=%s: cannot link into new/: %s", p->name, it->name, strerror(-r));

@@ -1,4 +1,4 @@
-/* result/new → publisher. What a participant wrote is read here, and believed in nothing. */
+/* From the journals to the publisher. What a participant wrote is read here, and believed in nothing. */
 #include <fcntl.h>
 #include <stdlib.h>
 
@@ -7,11 +7,8 @@
 #include "data/workitem.h"
 #include "publisher.h"
 #include "reject.h"
-#include "spool/deliver.h"
-#include "spool/retire.h"
-#include "sys/dir.h"
 
-enum { PER_TURN = 256, RETRY_FIRST_S = 5, RETRY_MAX_S = 60, LINKED_RETRY_S = 5 };
+enum { PER_TURN = 256, RETRY_FIRST_S = 5, RETRY_MAX_S = 60 };
 
 static void wait_s(struct item *it, unsigned seconds)
 {
@@ -21,17 +18,64 @@ static void wait_s(struct item *it, unsigned seconds)
 
 static void drop_text(struct item *it)
 {
+	free(it->log);
+	it->log = NULL;
 	sn_buf_release(&it->result.text);
 	it->result.text = SN_BUF(it->p->config.participant.max_size_bytes + 65536);
 }
 
-static unsigned backoff_s(unsigned n)
+unsigned results_backoff_s(unsigned n)
 {
 	unsigned s = RETRY_FIRST_S;
 
 	for (; n > 1 && s < RETRY_MAX_S; n--)
 		s *= 2;
 	return s < RETRY_MAX_S ? s : RETRY_MAX_S;
+}
+
+/* ---- items that go while the publisher has their text ------------------ */
+
+struct detached { /* kept until the job is back */
+	STAILQ_ENTRY(detached) link;
+	char participant[65], name[SN_NAME_SIZE];
+	struct sn_buf text;
+};
+
+void results_detach(struct item *it)
+{
+	struct detached *d;
+
+	if (it->state != ITEM_PUBLISHING)
+		return;
+	d = sn_calloc(1, sizeof *d);
+	sn_copy_text(d->participant, sizeof d->participant, it->p->name);
+	memcpy(d->name, it->name, sizeof d->name);
+	d->text = it->result.text;
+	it->result.text = SN_BUF(0);
+	STAILQ_INSERT_TAIL(&it->p->b->detached, d, link);
+}
+
+static struct detached *find_detached(const struct bridge *b, const char *participant, const char *name)
+{
+	struct detached *d;
+
+	STAILQ_FOREACH(d, &b->detached, link)
+	{
+		if (strcmp(d->name, name) == 0 && strcmp(d->participant, participant) == 0)
+			break;
+	}
+	return d;
+}
+
+static void drop_detached(struct bridge *b, const struct job *j)
+{
+	struct detached *d = find_detached(b, j->participant, j->leaf);
+
+	if (d == NULL)
+		return;
+	STAILQ_REMOVE(&b->detached, d, detached, link);
+	sn_buf_release(&d->text);
+	free(d);
 }
 
 /* ---- replies ----------------------------------------------------------- */
@@ -42,7 +86,7 @@ static bool is_sent(const struct item *it)
 	       !it->cancelled;
 }
 
-static struct job *make_job(struct participant *p, const char *leaf)
+struct job *job_make(struct participant *p, const char *leaf)
 {
 	struct job *j = sn_calloc(1, sizeof *j);
 
@@ -61,7 +105,7 @@ static bool send_result(struct item *it)
 		item_complete(it);
 		return true;
 	}
-	j = make_job(it->p, it->name);
+	j = job_make(it->p, it->name);
 	j->body = it->result.text.data + it->result.body_at;
 	j->len = it->result.head.length;
 	if (!publisher_submit(it->p->b->publisher, j)) {
@@ -72,45 +116,98 @@ static bool send_result(struct item *it)
 	return true;
 }
 
+/* It is with the broker. */
+static void sent(struct item *it)
+{
+	item_set_state(it, ITEM_OPEN);
+	if (it->cancelled)
+		cancel_too_late(it);
+	item_complete(it);
+}
+
+static int read_answer(struct item *it)
+{
+	int r = item_learn(it);
+
+	if (r == 0)
+		r = it->journal == NULL ? -EBADMSG
+					: sn_result_read(it->journal->fd, &it->record, &it->result);
+	return r;
+}
+
+/* 0, or -errno; *ret_why: it is whole, but no reply to this workitem. */
+static int look(struct item *it, const char **ret_why)
+{
+	int r;
+
+	*ret_why = NULL;
+	drop_text(it);
+	r = read_answer(it);
+	if (r == 0 && (it->result.head.send != SN_SEND_REPLY ||
+		       sn_workitem_check_reply((struct sn_span){it->fei, it->fei_len},
+					       it->result.text.data + it->result.body_at,
+					       it->result.head.length, ret_why) == 0))
+		it->log = reject_log(it);
+	return r;
+}
+
+/* False: it was not to be had now. */
+static bool take_text(struct item *it)
+{
+	const char *why;
+	int r = look(it, &why);
+
+	if (r < 0 && reject_is_passing(r)) {
+		sn_err("participant=%s name=%s: cannot be looked at, tried again later: %s", it->p->name,
+		       it->name, strerror(-r));
+		wait_s(it, RETRY_FIRST_S);
+	} else if (r < 0) {
+		reject_result(it, r);
+	} else if (why != NULL && !item_fail_invalid(it, why)) {
+		wait_s(it, RETRY_MAX_S);
+	} else {
+		return true;
+	}
+	return false;
+}
+
+/* The broker has the reply, from a bridge before us: it is only read for what is kept. */
+static void known(struct item *it)
+{
+	const char *why;
+	int r;
+
+	it->known = true;
+	if (it->journal == NULL) {
+		it->p->b->resolving = true;
+		return;
+	}
+	do
+		r = look(it, &why);
+	while (r < 0 && !reject_is_passing(r) && journals_next_answer(it));
+	if (r < 0)
+		why = reject_reason(r);
+	if (r < 0 && reject_is_passing(r))
+		wait_s(it, RETRY_FIRST_S);
+	else if (why != NULL && !item_fail_invalid(it, why)) /* so was what had been sent */
+		wait_s(it, RETRY_MAX_S);
+	else
+		sent(it);
+}
+
 /* publish.1 of one READY item. False: stop for now. */
 static bool take_result(struct item *it)
 {
-	struct participant *p = it->p;
-	const char *why = NULL;
-	int r;
-
-	if (it->messages_out > 0 || it->message_due) {
+	if (it->known) {
+		known(it);
+		return true;
+	}
+	if (!STAILQ_EMPTY(&it->messages) || find_detached(it->p->b, it->p->name, it->name) != NULL) {
 		wait_s(it, 1);
 		return true;
 	}
-	if (it->log == NULL) { /* else it is our own error reply, made before */
-		drop_text(it);
-		r = item_learn(it);
-		if (r == 0)
-			r = sn_result_read(&p->spool, it->name, p->uid, &it->result);
-		if (r == -EMLINK) {
-			sn_warn("participant=%s name=%s: the result has a second link, looked at again later",
-				p->name, it->name);
-			wait_s(it, LINKED_RETRY_S);
-			return true;
-		}
-		if (r == -ENOENT) {
-			item_set_state(it, ITEM_OPEN);
-			return true;
-		}
-		if (r < 0) {
-			reject_result(it, r);
-			return true;
-		}
-		if (it->result.head.send == SN_SEND_REPLY &&
-		    sn_workitem_check_reply((struct sn_span){it->fei, it->fei_len},
-					    it->result.text.data + it->result.body_at, it->result.head.length,
-					    &why) < 0)
-			item_fail_invalid(it, why);
-		else
-			it->log = reject_log(it);
-	}
-	return send_result(it);
+	/* Our own error reply was made before. */
+	return it->log == NULL && !take_text(it) ? true : send_result(it);
 }
 
 void results_pump(struct bridge *b)
@@ -121,6 +218,7 @@ void results_pump(struct bridge *b)
 	if (b->stopping && b->publisher == NULL)
 		return;
 	rescan_go_on(b);
+	messages_pump(b);
 	while ((it = TAILQ_FIRST(&b->ready)) != NULL) {
 		if (b->publisher != NULL && !publisher_ready(b->publisher))
 			return; /* the next wake comes from it */
@@ -147,137 +245,12 @@ void results_retry(struct bridge *b)
 		else
 			item_set_state(it, ITEM_READY);
 	}
-	if (!TAILQ_EMPTY(&b->waiting) && !ev_is_active(&b->retry_timer)) {
-		ev_timer_set(&b->retry_timer, 1., 0.);
-		ev_timer_start(b->loop, &b->retry_timer);
-	}
-}
-
-/* ---- messages sent on the way ------------------------------------------ */
-
-static bool message_in_order(struct item *it, const struct sn_result_file *f, const char **ret_why)
-{
-	static const char *const KEYS[] = {"fei", "fields", "definition"};
-	const char *body = f->text.data + f->body_at;
-	struct sn_span v[3];
-
-	*ret_why = "the message says neither message nor launch";
-	if (f->head.send == SN_SEND_MESSAGE)
-		return sn_workitem_check_reply((struct sn_span){it->fei, it->fei_len}, body, f->head.length,
-					       ret_why) == 0;
-	if (f->head.send != SN_SEND_LAUNCH)
-		return false;
-	*ret_why = "not a launch item";
-	return sn_json_object(body, f->head.length, KEYS, v, 3) == 0 && v[2].data != NULL &&
-	       !(v[0].data != NULL && v[1].data != NULL);
-}
-
-static void finish_message(struct item *it, const char *leaf, const char *text, size_t len)
-{
-	struct sn_spool *s = &it->p->spool;
-	int dir = sn_spool_done_dir(s, it->name);
-	int r = dir < 0 ? dir : sn_dir_create(dir, leaf, text, len);
-
-	if (r < 0 && r != -EEXIST)
-		sn_warn("participant=%s name=%s: cannot keep a copy: %s", it->p->name, leaf, strerror(-r));
-	r = sn_dir_unlink(s->result, leaf);
-	if (r < 0)
-		sn_err("participant=%s name=%s: cannot remove: %s", it->p->name, leaf, strerror(-r));
-}
-
-static void send_message(struct item *it, const char *leaf, unsigned number, struct sn_result_file *f)
-{
-	struct bridge *b = it->p->b;
-	struct job *j;
-
-	if (b->publisher == NULL && !bridge_brokerless(b)) { /* at start: it is not there yet */
-		it->p->rescan = it->message_due = true;
-		return;
-	}
-	if (b->publisher == NULL) {
-		finish_message(it, leaf, f->text.data + f->body_at, f->head.length);
-		return;
-	}
-	j = make_job(it->p, leaf);
-	j->body = memcpy(sn_malloc(f->head.length), f->text.data + f->body_at, f->head.length);
-	j->len = f->head.length;
-	j->own_body = true;
-	if (!publisher_submit(b->publisher, j)) {
-		it->p->rescan = it->message_due = true;
-		job_free(j);
-		return;
-	}
-	it->message_due = false;
-	it->messages_out++;
-	it->last_message = number;
-}
-
-static void message_event(struct participant *p, const char *leaf, const char *name, unsigned number)
-{
-	struct sn_result_file f = {.text = SN_BUF(p->config.participant.max_size_bytes + 65536)};
-	struct item *it = item_find(p, name);
-	const char *why = "no open workitem";
-	int r = -ENOENT;
-
-	if (it != NULL && number <= it->last_message)
-		return; /* on its way */
-	if (it != NULL && (r = item_learn(it)) == 0)
-		r = sn_result_read(&p->spool, leaf, p->uid, &f);
-	if (r == 0 && message_in_order(it, &f, &why)) {
-		send_message(it, leaf, number, &f);
-	} else if (r == -EMLINK) {
-		p->rescan = true;
-	} else if (r != -ENOENT || it == NULL) {
-		sn_warn("participant=%s name=%s: message dropped: %s", p->name, leaf,
-			r < 0 ? strerror(-r) : why);
-		reject_entry(p, leaf);
-		if (it != NULL)
-			it->message_due = false;
-	}
-	sn_result_release(&f);
-}
-
-/* ---- names that turn up in result/new ---------------------------------- */
-
-void results_event(struct participant *p, const char *leaf)
-{
-	char name[SN_NAME_SIZE];
-	unsigned number;
-	struct item *it;
-
-	if (sn_message_parse(leaf, name, &number) == 0) {
-		message_event(p, leaf, name, number);
-		return;
-	}
-	if (!sn_name_valid(leaf)) {
-		if (!cancel_bell(p, leaf))
-			reject_entry(p, leaf);
-		return;
-	}
-	it = item_find(p, leaf);
-	if (it == NULL && faccessat(p->spool.open, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		it = item_add(p, leaf); /* `skynet put`: not delivered by us */
-	if (it == NULL)
-		reject_orphan(p, leaf);
-	else if (it->state == ITEM_OPEN)
-		item_set_state(it, ITEM_READY);
+	messages_retry(b);
+	if (!TAILQ_EMPTY(&b->waiting) || !TAILQ_EMPTY(&b->muted))
+		item_retry(b);
 }
 
 /* ---- what comes back from the publisher -------------------------------- */
-
-static void message_done(struct item *it, const struct job *j, unsigned number)
-{
-	if (it->messages_out > 0)
-		it->messages_out--;
-	if (j->outcome == JOB_RETURNED) {
-		it->last_message = number - 1; /* again at the next reconcile */
-		it->message_due = true;
-		return;
-	}
-	if (it->messages_out == 0 && !it->message_due && it->state == ITEM_WAITING)
-		item_set_state(it, ITEM_READY);
-	finish_message(it, j->leaf, j->body != NULL ? j->body : "", j->len);
-}
 
 /* For the status: is the engine's queue there? */
 static void queue_seen(struct bridge *b, const struct job *j)
@@ -294,7 +267,6 @@ static void reply_done(struct item *it, const struct job *j)
 {
 	struct participant *p = it->p;
 
-	queue_seen(p->b, j);
 	if (j->outcome == JOB_RETURNED) {
 		it->returns++;
 		if (it->returns == 1)
@@ -302,19 +274,18 @@ static void reply_done(struct item *it, const struct job *j)
 				p->name, it->name, j->queue);
 		if (it->log == NULL)
 			drop_text(it);
-		wait_s(it, backoff_s(it->returns));
+		wait_s(it, results_backoff_s(it->returns));
 		return;
 	}
-	if (j->outcome == JOB_KNOWN) { /* sent by the bridge before us; read it for the copy in done/ */
-		if (item_learn(it) < 0 || sn_result_read(&p->spool, it->name, p->uid, &it->result) < 0) {
-			drop_text(it);
-			return; /* retired already, or changed: the rescan decides */
-		}
-		it->log = reject_log(it);
-	}
-	if (it->cancelled)
-		cancel_too_late(it);
-	item_complete(it);
+	sent(it);
+}
+
+void results_answered(struct item *it)
+{
+	if (it->known)
+		known(it);
+	else
+		item_set_state(it, ITEM_READY);
 }
 
 void results_job_done(struct bridge *b, struct job *j)
@@ -327,9 +298,14 @@ void results_job_done(struct bridge *b, struct job *j)
 	if (sn_message_parse(j->leaf, name, &number) < 0)
 		sn_copy_text(name, sizeof name, j->leaf);
 	it = p != NULL && sn_name_valid(name) ? item_find(p, name) : NULL;
+	queue_seen(b, j);
 	if (it != NULL && number > 0)
 		message_done(it, j, number);
-	else if (it != NULL && (it->state == ITEM_PUBLISHING || j->outcome == JOB_KNOWN))
+	else if (it != NULL && it->state == ITEM_PUBLISHING)
 		reply_done(it, j);
+	else if (it != NULL &&
+		 j->outcome != JOB_RETURNED) /* or its participant went and came back meanwhile */
+		known(it);
+	drop_detached(b, j);
 	job_free(j);
 }

@@ -1,6 +1,4 @@
 /* What exo says, and the thread that tells Python "stop" and "die". */
-#include <stdlib.h>
-
 #include "worker.h"
 
 static void set(struct sn_worker *base, bool *flag)
@@ -19,21 +17,6 @@ static void on_die(struct sn_worker *base, const char *arg)
 {
 	(void)arg;
 	set(base, &worker.die);
-}
-
-static void on_sent(struct sn_worker *base, const char *arg)
-{
-	(void)arg;
-	worker.emit_answer = 0;
-	(void)pthread_cond_broadcast(&base->changed);
-}
-
-static void on_failed(struct sn_worker *base, const char *arg)
-{
-	int err = atoi(arg);
-
-	worker.emit_answer = err > 0 ? err : EIO;
-	(void)pthread_cond_broadcast(&base->changed);
 }
 
 static void on_status(struct sn_worker *base, const char *arg)
@@ -55,8 +38,8 @@ static void on_stacks(struct sn_worker *base, const char *arg)
 }
 
 const struct sn_worker_verb CONTROL_VERBS[] = {
-	{"stop", on_stop},     {"die", on_die},	      {"sent", on_sent},     {"failed", on_failed},
-	{"status", on_status}, {"cancel", on_cancel}, {"stacks", on_stacks}, {NULL, NULL},
+	{"stop", on_stop},     {"die", on_die},	      {"status", on_status},
+	{"cancel", on_cancel}, {"stacks", on_stacks}, {NULL, NULL},
 };
 
 static void *control(void *arg)

@@ -23,11 +23,8 @@ static void run(struct sn_worker *w, struct sn_answer *ret)
 {
 	struct python_answer *a = &worker.answer;
 
-	worker.messages = 0;
-	worker.busy = true;
 	if (python_run(w->job.leaf, &w->job.body, a) < 0 && !w->forked)
 		_exit(1); /* _runtime promises that it never raises; the traceback is in the output */
-	worker.busy = false;
 	if (w->forked)
 		return;
 	if (sn_outcome_parse(a->outcome, &ret->outcome) < 0 || sn_send_parse(a->send, &ret->send) < 0) {

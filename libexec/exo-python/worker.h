@@ -42,21 +42,15 @@ struct worker {
 	struct sn_worker
 		base; /* first: the class gets this. Its lock and condition are for what follows, too */
 
-	/* the workitem that runs; main thread only */
-	unsigned messages;
-	bool busy;
-	struct python_answer answer;
+	struct python_answer answer; /* of the workitem that runs; main thread only */
 
 	/* between the threads */
 	bool stop, die;	 /* asked for, until the control thread takes them */
 	bool in_control; /* Python's control() runs */
-	int emit_answer; /* EMIT_WAITING, or 0, or an errno */
 	struct lane lanes[LANES];
 	bool in_stacks;	      /* they are being printed */
 	enum dump_state dump; /* of the thread that prints Python's */
 };
-
-enum { EMIT_WAITING = -1 };
 
 /* The process has one worker, and C callbacks from fork and from Python must find it. */
 extern struct worker worker;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "cancel.h"
 #include "data/workitem.h"
 #include "exo.h"
 #include "spool/result.h"
@@ -38,20 +39,14 @@ static int splice_error(struct exo *x, const struct sn_buf *body, const struct a
 	return sn_workitem_add_error(body->data, body->len, &e, ret);
 }
 
-static int store(struct exo *x, const struct item *it, const struct sn_result *res,
-		 const struct sn_buf *reply)
+static int store(struct exo *x, const struct sn_result *res, const struct sn_buf *reply)
 {
-	char leaf[SN_ATTEMPT_SIZE];
-	int r;
+	/* No digest (exo has no library for it): the journal is synced instead. */
+	int r = sn_result_write(&x->spool, res, reply->data, reply->len, true);
 
-	item_leaf(it, leaf);
-	/* No digest (exo has no library for it): the file is synced instead. */
-	r = sn_result_write(&x->spool, leaf, res, reply->data, reply->len, true);
-	if (r == 0)
-		r = sn_claim_finish(&x->spool, it->name, it->attempt, true);
 	if (r == -ENOSPC || r == -EDQUOT)
 		room_wait(x, reply->len, -r);
-	return r == -EEXIST ? 0 : r;
+	return r;
 }
 
 int answer_make(struct exo *x, const struct item *it, const struct answer *a)
@@ -64,6 +59,7 @@ int answer_make(struct exo *x, const struct item *it, const struct answer *a)
 	struct sn_workitem wi;
 	int r;
 
+	memcpy(res.name, it->name, sizeof res.name);
 	item_leaf(it, leaf);
 	r = read_file(x->spool.cur, leaf, &body);
 	if (r == 0) {
@@ -73,7 +69,7 @@ int answer_make(struct exo *x, const struct item *it, const struct answer *a)
 		r = splice_error(x, &body, a, &reply);
 	}
 	if (r == 0)
-		r = store(x, it, &res, &reply);
+		r = store(x, &res, &reply);
 	sn_buf_release(&body);
 	sn_buf_release(&reply);
 	if (r == 0)
@@ -88,23 +84,11 @@ int answer_make(struct exo *x, const struct item *it, const struct answer *a)
 	return r == -ENOENT ? 0 : r;
 }
 
-int answer_silence(struct exo *x, const struct item *it)
+void answer_stored(struct exo *x, const struct item *it, const char *outcome)
 {
-	struct sn_buf text = SN_BUF(2 * x->config.participant.max_size_bytes + REPLY_EXTRA_BYTES);
-	char leaf[SN_ATTEMPT_SIZE];
-	struct sn_result res;
-	size_t body_at;
-	int r;
+	struct cancel *k = x->control.cancels != NULL ? cancel_find(x, it->name) : NULL;
 
-	item_leaf(it, leaf);
-	r = read_file(x->spool.tmp, leaf, &text);
-	if (r == 0)
-		r = text.len > 0 ? sn_result_parse(text.data, text.len, &res, &body_at) : -EINVAL;
-	if (r == 0 && res.send != SN_SEND_NOTHING) {
-		res.send = SN_SEND_NOTHING;
-		r = sn_result_write(&x->spool, leaf, &res, text.data + body_at, text.len - body_at,
-				    res.sha256[0] == '\0');
-	}
-	sn_buf_release(&text);
-	return r;
+	deaths_forget(&x->deaths, it->name);
+	if (k != NULL)
+		cancel_finished(k, outcome);
 }

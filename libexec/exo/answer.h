@@ -15,10 +15,10 @@ struct answer {
 	const struct ring *ring; /* its trace; NULL none */
 };
 
-/* The workitem in cur/ with an error in it, as its result. 0, also when it was retired or has a result already; -errno, which is
- * logged: it stays in cur/, and a rescan comes back to it. */
+/* The workitem in cur/ with an error in it, as its result. 0, also when it was retired; -errno, which is logged: it stays in
+ * cur/, and a rescan comes back to it. */
 int answer_make(struct exo *x, const struct item *it, const struct answer *a) SN_CHECK;
-/* What the worker has left in result/tmp is not to be sent. 0 or -errno. */
-int answer_silence(struct exo *x, const struct item *it) SN_CHECK;
+/* Its worker has stored one, or it needs none any more. */
+void answer_stored(struct exo *x, const struct item *it, const char *outcome);
 
 #endif

@@ -2,6 +2,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "answer.h"
+#include "answered.h"
 #include "cancel.h"
 #include "exo.h"
 #include "sys/signame.h"
@@ -38,13 +40,18 @@ static void lose_job(struct worker *w, const char *how)
 	struct job *job = &w->jobs[0];
 	struct cancel *k;
 	const struct ring *ring = w->slots[job->slot].ring;
-	char leaf[SN_ATTEMPT_SIZE], why[DEATH_WHY_SIZE];
+	char why[DEATH_WHY_SIZE];
+	enum sn_outcome outcome;
 	unsigned tried;
 
+	if (answered_one(x, job->item.name, &outcome)) { /* it died between that and its `done` */
+		sn_info("name=%s attempt=%u: had its answer when its worker ended", job->item.name,
+			job->item.attempt);
+		answer_stored(x, &job->item, sn_outcome_name(outcome));
+		return;
+	}
 	(void)snprintf(why, sizeof why, "worker %s", how);
 	crash_report(&job->item, how, ring);
-	item_leaf(&job->item, leaf);
-	unlink_quietly(x->spool.tmp, leaf); /* half a result, or one that nobody vouched for */
 	k = cancel_find(x, job->item.name);
 	if (k != NULL) {
 		cancel_settle(k, &job->item, why, ring);

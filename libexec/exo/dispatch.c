@@ -1,6 +1,7 @@
 /* Which workitem goes to which worker. */
 #include <fcntl.h>
 
+#include "answered.h"
 #include "cancel.h"
 #include "exo.h"
 
@@ -37,7 +38,9 @@ static void drop_second_link(struct exo *x, const struct item *held)
 /* new/NAME could not be claimed because cur/NAME,a1 is there: the bridge linked it in again. */
 static void claim_twice(struct exo *x, const struct item *it)
 {
-	if (sn_claim_has_result(&x->spool, it->name) != 0)
+	enum sn_outcome outcome;
+
+	if (answered_one(x, it->name, &outcome))
 		return;				/* finished: the bridge takes both away */
 	unlink_quietly(x->spool.new, it->name); /* open/ has it; seen again otherwise */
 	intake_resume(x, it, NULL);

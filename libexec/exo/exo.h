@@ -6,7 +6,7 @@
  * (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end), short.c (what
  * an end of exo cuts short), crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c,
  * tag.c, output.c (log lines), limits.c (of its workers), limit.c (time_limit), reload.c (HUP), hear.c (what workers say),
- * answer.c (results by exo).
+ * answer.c (results by exo), answered.c (which there are).
  * The control socket (docs/CONTROL.md) is control.c (clients), peer.c (who may ask), request.c (what they ask), enquiry.c
  * (status), ask.c (what handlers are asked), cancel.c and withdraw.c, procs.c (stacks). Not here: AIR, which is the
  * bridge's. */
@@ -72,6 +72,7 @@ struct exo {
 	double room_delay;
 	unsigned long long room_bytes;
 	unsigned stray_rounds, interrupts;
+	size_t scan_from; /* so many in cur/ were looked at by earlier scans: there are too many for one */
 
 	unsigned restarts;
 	const char *state; /* as last written */

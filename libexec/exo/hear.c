@@ -6,7 +6,6 @@
 #include "answer.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "cancel.h"
 #include "exo.h"
 
 void hear_break_off(struct worker *w, const char *why)
@@ -92,36 +91,15 @@ static const char *outcome_word(const struct packet *p)
 
 static void on_done(struct worker *w, struct packet *p)
 {
-	struct exo *x = w->x;
-	struct cancel *k;
 	struct job job;
-	int r;
 
 	if (!end_job(w, p, &job)) {
 		hear_break_off(w, "says it did a workitem that it does not have");
 		return;
 	}
-	if (limit_refuses(w, &job))
-		return;
-	k = x->control.cancels != NULL ? cancel_find(x, job.item.name) : NULL;
-	r = k != NULL && k->quiet ? answer_silence(x, &job.item) : 0;
-	if (r == 0)
-		r = sn_claim_finish(&x->spool, job.item.name, job.item.attempt,
-				    x->config.participant.sync_results);
-	if (r == 0 || r == -EEXIST) {
-		deaths_forget(&x->deaths, job.item.name);
-		if (k != NULL)
-			cancel_finished(k, outcome_word(p));
-		if (r == -EEXIST)
-			sn_warn("name=%s: has a result already, the one of attempt %u is not used",
-				job.item.name, job.item.attempt);
-	} else {
-		char why[DEATH_WHY_SIZE];
-
-		(void)snprintf(why, sizeof why, "the result cannot be handed over: %s", strerror(-r));
-		sn_err("name=%s attempt=%u: %s", job.item.name, job.item.attempt, why);
-		intake_resume(x, &job.item, why);
-	}
+	answer_stored(w->x, &job.item, outcome_word(p));
+	if (w->over)
+		worker_kill(w); /* it was told to end: the result came late, and is on its way all the same */
 	after_job(w);
 }
 
@@ -139,7 +117,6 @@ static void on_damaged(struct worker *w, struct packet *p)
 
 static void on_gone(struct worker *w, struct packet *p)
 {
-	struct cancel *k;
 	struct job job;
 
 	if (!end_job(w, p, &job)) {
@@ -147,10 +124,7 @@ static void on_gone(struct worker *w, struct packet *p)
 		return;
 	}
 	sn_info("name=%s: is not there any more", job.item.name);
-	deaths_forget(&w->x->deaths, job.item.name);
-	k = cancel_find(w->x, job.item.name);
-	if (k != NULL)
-		cancel_finished(k, "gone");
+	answer_stored(w->x, &job.item, "gone");
 	after_job(w);
 }
 
@@ -175,30 +149,6 @@ static void on_nospace(struct worker *w, struct packet *p)
 	after_job(w);
 }
 
-static void on_message(struct worker *w, struct packet *p)
-{
-	char name[SN_NAME_SIZE], leaf[SN_ATTEMPT_SIZE], answer[SN_ATTEMPT_SIZE + 16];
-	unsigned number = 0, attempt = 0;
-	char *dot = p->words[1] != NULL ? strrchr(p->words[1], '.') : NULL;
-	int r = -EINVAL;
-
-	if (dot != NULL && strlen(dot) == 6 && dot[1] == 'm') {
-		number = (unsigned)strtoul(dot + 2, NULL, 10);
-		(void)snprintf(leaf, sizeof leaf, "%.*s", (int)(dot - p->words[1]), p->words[1]);
-		r = sn_attempt_parse(leaf, name, &attempt);
-	}
-	if (r == 0 &&
-	    (w->job_count == 0 || !item_is(&w->jobs[0].item, name) || w->jobs[0].item.attempt != attempt))
-		r = -ESTALE;
-	if (r == 0)
-		r = sn_claim_message(&w->x->spool, name, attempt, number);
-	if (r == 0)
-		(void)snprintf(answer, sizeof answer, "sent %s", p->words[1]);
-	else
-		(void)snprintf(answer, sizeof answer, "failed %d", -r);
-	talk_control(w, answer);
-}
-
 static void on_ok(struct worker *w, struct packet *p)
 {
 	(void)w, (void)p; /* "ok stop": nothing waits for it; `quit` is behind it in the socket */
@@ -218,7 +168,6 @@ static const struct verb {
 	{"ready", &(bool[WORKER_STATES]){[WORKER_STARTING] = true, [WORKER_QUITTING] = true}, on_ready},
 	{"fatal", &(bool[WORKER_STATES]){[WORKER_STARTING] = true, [WORKER_QUITTING] = true}, on_fatal},
 	{"done", &(bool[WORKER_STATES]){false, false, true, true, true}, on_done},
-	{"message", &(bool[WORKER_STATES]){false, false, true, true, true}, on_message},
 	{"damaged", &(bool[WORKER_STATES]){false, false, true, true, true}, on_damaged},
 	{"gone", &(bool[WORKER_STATES]){false, false, true, true, true}, on_gone},
 	{"nospace", &(bool[WORKER_STATES]){false, false, true, true, true}, on_nospace},

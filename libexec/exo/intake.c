@@ -3,6 +3,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
+#include "answered.h"
 #include "base/mem.h"
 #include "cancel.h"
 #include "exo.h"
@@ -74,31 +75,61 @@ void intake_resume(struct exo *x, const struct item *it, const char *why)
 
 struct unfinished {
 	struct exo *x;
+	size_t skip; /* those that earlier scans had */
+	struct answered seen;
 	struct item_list list;
 };
 
-/* Finished ones stay in cur/ for as long as the broker is away: they must not fill the list. */
+static bool is_nobodys(const struct exo *x, const char *leaf, struct item *ret)
+{
+	return sn_attempt_parse(leaf, ret->name, &ret->attempt) == 0 && exo_held(x, ret->name) == NULL &&
+	       !withdraw_pending(x, ret->name);
+}
+
+static int note_nobodys(void *arg, const char *leaf)
+{
+	struct unfinished *u = arg;
+	struct item it;
+
+	if (!is_nobodys(u->x, leaf, &it))
+		return 0;
+	if (u->skip > 0) {
+		u->skip--;
+		return 0;
+	}
+	return answered_add(&u->seen, it.name) < 0 ? 1 : 0;
+}
+
 static int add_unfinished(void *arg, const char *leaf)
 {
 	struct unfinished *u = arg;
 	struct item it;
 
-	if (sn_attempt_parse(leaf, it.name, &it.attempt) < 0)
-		return 0;
-	if (exo_held(u->x, it.name) != NULL || withdraw_pending(u->x, it.name) ||
-	    sn_claim_has_result(&u->x->spool, it.name) != 0)
+	if (!is_nobodys(u->x, leaf, &it) || !answered_not(&u->seen, it.name))
 		return 0;
 	return item_list_add(&u->list, &it) < 0 ? 1 : 0; /* full: the rest at the next rescan */
+}
+
+/* Answered ones stay in cur/ for as long as the broker is away. They must not fill the list, so they are sorted out before;
+ * if there are too many even for that, each scan looks at others. */
+static void list_unfinished(struct exo *x, struct unfinished *u)
+{
+	int r = sn_dir_each(x->spool.cur, note_nobodys, u);
+
+	x->scan_from = r == 1 ? x->scan_from + u->seen.count : 0;
+	if (r >= 0 && answered_look(&u->seen, x) > 0)
+		r = sn_dir_each(x->spool.cur, add_unfinished, u);
+	if (r < 0)
+		sn_err("cannot read work/cur: %s", strerror(-r));
 }
 
 /* Listed first, resumed then: resuming renames what is being listed. */
 static void scan_cur(struct exo *x)
 {
-	struct unfinished u = {.x = x};
-	int r = sn_dir_each(x->spool.cur, add_unfinished, &u);
+	struct unfinished u = {.x = x, .skip = x->scan_from};
 
-	if (r < 0)
-		sn_err("cannot read work/cur: %s", strerror(-r));
+	list_unfinished(x, &u);
+	answered_release(&u.seen);
 	for (size_t i = 0; i < u.list.count; i++) {
 		if (exo_held(x, u.list.items[i].name) == NULL)
 			intake_resume(x, &u.list.items[i], NULL);
@@ -112,10 +143,7 @@ static bool still_there(const struct exo *x)
 	const struct {
 		const char *path;
 		int fd;
-	} dirs[] = {{"work/new", x->spool.new},
-		    {"work/cur", x->spool.cur},
-		    {"work/result/tmp", x->spool.tmp},
-		    {"work/result/new", x->spool.result}};
+	} dirs[] = {{"work/new", x->spool.new}, {"work/cur", x->spool.cur}, {"work/result", x->spool.result}};
 
 	for (size_t i = 0; i < SN_COUNT(dirs); i++) {
 		SN_AUTOFREE char *path = sn_asprintf("%s/%s", x->name, dirs[i].path);

@@ -109,7 +109,6 @@ bool limit_refuses(struct worker *w, const struct job *job)
 
 	if (!w->over)
 		return false;
-	sn_warn("name=%s: its result came too late and is not used", job->item.name);
 	k = cancel_find(w->x, job->item.name);
 	if (k != NULL)
 		cancel_settle(k, &job->item, "its time was over", NULL);

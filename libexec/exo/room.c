@@ -16,9 +16,9 @@ static int probe(const struct exo *x)
 	unsigned long long left = x->room_bytes + PROBE_EXTRA_BYTES;
 	SN_AUTOFREE char *zeros = sn_calloc(1, PROBE_CHUNK);
 	SN_AUTOFD int fd = -1;
-	int r = sn_dir_unlink(x->spool.tmp, PROBE);
+	int r = sn_dir_unlink(x->spool.result, PROBE);
 
-	fd = openat(x->spool.tmp, PROBE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(x->spool.result, PROBE, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	while (r == 0 && left > 0) {
@@ -29,7 +29,7 @@ static int probe(const struct exo *x)
 		else
 			left -= (unsigned long long)n;
 	}
-	unlink_quietly(x->spool.tmp, PROBE); /* the next probe, or the next start, tries again */
+	unlink_quietly(x->spool.result, PROBE); /* the next probe, or the next start, tries again */
 	return r;
 }
 

@@ -47,14 +47,6 @@ static int open_run(struct exo *x)
 	return 0;
 }
 
-static int sweep(void *arg, const char *name)
-{
-	const struct exo *x = arg;
-
-	(void)unlinkat(x->spool.tmp, name, 0); /* a directory stays: the bridge put it there to look at */
-	return 0;
-}
-
 static int open_spool(struct exo *x)
 {
 	int r;
@@ -68,9 +60,6 @@ static int open_spool(struct exo *x)
 		sn_err("%s", x->reason);
 		return SN_EXIT_TEMPORARY;
 	}
-	r = sn_dir_each(x->spool.tmp, sweep, x);
-	if (r < 0)
-		sn_warn("result/tmp cannot be emptied: %s", strerror(-r));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "answer.h"
+#include "answered.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "cancel.h"
@@ -28,7 +29,8 @@ struct withdrawal {
 	char last[SN_NAME_SIZE]; /* up to here `place` has been looked through */
 	struct item_list list;	 /* the next of a directory, at most LIST_MAX */
 	size_t at;
-	bool more; /* than `list` */
+	bool more;	      /* than `list` */
+	struct answered seen; /* of those of `list` that lie in cur/ */
 };
 
 static bool fits(const struct withdrawal *w, const char *name)
@@ -72,9 +74,21 @@ static int note_new(void *arg, const char *name)
 
 static int note_cur(void *arg, const char *leaf)
 {
+	struct withdrawal *w = arg;
 	struct item it;
 
-	return sn_attempt_parse(leaf, it.name, &it.attempt) < 0 ? 0 : note(arg, &it);
+	if (sn_attempt_parse(leaf, it.name, &it.attempt) < 0 || exo_held(w->x, it.name) != NULL)
+		return 0;
+	return note(w, &it);
+}
+
+/* The journals are read once for all of the list. */
+static void look_for_answers(struct withdrawal *w)
+{
+	answered_release(&w->seen);
+	for (size_t i = 0; i < w->list.count; i++)
+		(void)!answered_add(&w->seen, w->list.items[i].name); /* LIST_MAX: they fit */
+	(void)answered_look(&w->seen, w->x);
 }
 
 static void list(struct withdrawal *w)
@@ -87,6 +101,8 @@ static void list(struct withdrawal *w)
 	r = new ? sn_dir_each(w->x->spool.new, note_new, w) : sn_dir_each(w->x->spool.cur, note_cur, w);
 	if (r < 0)
 		sn_err("cannot read work/%s: %s", new ? "new" : "cur", strerror(-r));
+	if (!new)
+		look_for_answers(w);
 }
 
 static const struct item *next_in_hand(const struct withdrawal *w)
@@ -133,7 +149,7 @@ static bool wanted(const struct withdrawal *w, const struct item *it)
 	if (exo_held(w->x, it->name) != NULL)
 		return false;
 	if (w->place == IN_CUR) /* the list of the claimed was full, or an answer could not be stored */
-		return key_names(w->x, w->key, it) && sn_claim_has_result(&w->x->spool, it->name) == 0;
+		return key_names(w->x, w->key, it) && answered_not(&w->seen, it->name);
 	return item_is(it, w->key) ||
 	       (fei_read(w->x->spool.new, it->name, &fei) && strcmp(fei.wfid, w->key) == 0);
 }
@@ -222,6 +238,7 @@ static void end(struct withdrawal *w, const char *why)
 	else if (c != NULL)
 		cancel_requested(c, w->found + w->done);
 	item_list_release(&w->list);
+	answered_release(&w->seen);
 	free(w);
 }
 

@@ -83,7 +83,7 @@ void limit_begin(struct worker *w); /* it has work, and had none */
 void limit_end(struct worker *w);   /* it has ended */
 /* The error reply for what took too long. */
 void limit_answer(struct worker *w, const struct item *it, const struct ring *ring);
-/* True: the result of that came too late. */
+/* True: that has no result, and gets no more time. */
 bool limit_refuses(struct worker *w, const struct job *job);
 
 /* spawn.c: the process. The fds are the child's ends. Returns its pid or -errno. */

@@ -227,6 +227,20 @@ connections() { broker_ctl "$BROKER" -q list_connections --no-table-headers clie
 	take 2
 }
 
+@test "what is answered is running until its reply is with the broker: it waits for its queue, exo knows it no more" {
+	home_make "$HOMES/h" # without the engine's queue
+	home_set '[skynet]' 'air_after = 0.1'
+	participant P1 "$HANDLER"
+	bridge_start
+	exo_start P1
+	send P1 '{}' $N
+	wait_until 10 logged "no queue $ENGINE"
+	wait_until 10 asks $N '.participants.P1 | .workitems[0].state == "running" and .code == 4 and .lines[0].workers == []'
+	engine_queue
+	take 1
+	wait_until 10 unserved $N
+}
+
 @test "garbage is dropped, counted, and harms nobody: no JSON, no msgID, no reply_to, unknown verbs, 10 MB" {
 	air_home
 	bridge_start

@@ -65,6 +65,8 @@ all_finished() # DONE CANCELLED FAILED
 	[ "$(done_count P1)" -eq "$1" ] && [ "$(done_files P1 '*.cancel' | wc -l)" -eq "$2" ] && has_failed P1 "$3" && idle P1
 }
 
+no_journal() { [ -z "$(ls "$H/spool/$1/work/result")" ]; }
+
 # --- what the engine sends ---
 
 @test "every sample of a real engine is kept byte by byte and answered, with the properties that replies have" {
@@ -186,7 +188,7 @@ all_finished() # DONE CANCELLED FAILED
 	one_participant
 	send P1 '{"params":{"forget":true}}'
 	wait_until 10 has_done P1 1
-	result_body "$(done_files P1 '*.result')" | grep -q '"__result__": *true'
+	result_body "$(done_files P1)" | grep -q '"__result__": *true'
 	wait_until 5 unacked_is P1 0
 	no_more
 }
@@ -229,7 +231,9 @@ class ParticipantHandler:
         wid.result = True
 '
 	engine_queue
+	export SKYNET_RECONCILE_S=1
 	bridge_start
+	unset SKYNET_RECONCILE_S
 	exo_start P1
 	send P1
 	take 7
@@ -240,8 +244,8 @@ class ParticipantHandler:
 	[ "$(reply 'd["fields"]["step"]' 7)" = last ]
 	no_more
 	wait_until 5 has_done P1 1
-	[ "$(find "$W/result" -type f | wc -l)" -eq 0 ]
 	[ "$(done_files P1 '*.m000?' | wc -l)" -eq 6 ]
+	wait_until 10 no_journal P1 # all of it is retired
 }
 
 @test "each finished workitem has a row in the history" {
@@ -304,7 +308,7 @@ class ParticipantHandler:
 	send_many P1 3
 	wait_until 10 logged "no queue $ENGINE"
 	has_open P1 3
-	[ "$(find "$W/result/new" -type f | wc -l)" -eq 3 ]
+	[ "$(answers_waiting P1)" -eq 3 ]
 	engine_queue
 	take 3 20
 	once 3
@@ -446,7 +450,7 @@ class ParticipantHandler:
 	STOPPED=$(bridge_pid)
 	printf '{"fields":{"wait":"%s"},"fei":{"wfid":"w","expid":"0"}}' "$T/go" >"$T/wi"
 	spool-put P1 "$T/wi"
-	three() { [ "$(find "$W/result/new" -name '*.m000?' | wc -l)" -eq 3 ]; }
+	three() { [ "$(cat "$W"/result/*.results | grep -ac '^message: [1-3]$')" -eq 3 ]; }
 	wait_until 10 three
 	kill -KILL "$STOPPED"
 	STOPPED=
@@ -458,6 +462,40 @@ class ParticipantHandler:
 	done
 	[ "$(reply 'd["fields"]["step"]' 4)" = last ]
 	no_more
+}
+
+@test "no engine queue: messages sent on the way are kept, and go out in order when there is one" {
+	home_make "$HOMES/h"
+	participant P1 'import os, time
+class ParticipantHandler:
+    def handle_wi(self, wid):
+        for i in range(4):
+            while not os.path.exists(wid.fields.wait + str(i)):
+                time.sleep(0.01)
+            wid.fields.step = i
+            self.send_to_engine(wid)
+        wid.fields.step = "last"
+'
+	bridge_start
+	exo_start P1
+	touch "$T/go0" "$T/go1"
+	send P1 "{\"wait\":\"$T/go\"}"
+	wait_until 10 logged "m0001: there is no queue $ENGINE; the message is kept"
+	bridge_shows "reason: replies are kept: the broker has no queue $ENGINE"
+	engine_queue
+	# What is sent now does not overtake the first two.
+	touch "$T/go2"
+	take 3
+	touch "$T/go3"
+	cat "$REPLIES"/r.* >"$T/replies"
+	[ "$(jq -c .fields.step "$T/replies" | tr -d '\n')" = 012 ]
+	take 2
+	[ "$(reply 'd["fields"]["step"]' 1)" = 3 ]
+	[ "$(reply 'd["fields"]["step"]' 2)" = last ]
+	no_more
+	wait_until 10 has_done P1 1
+	[ "$(done_files P1 '*.m000?' | wc -l)" -eq 4 ]
+	not bridge_shows 'reason: replies are kept.*'
 }
 
 @test "the password is in no log, no state file, no command line and no environment" {
@@ -532,8 +570,8 @@ class ParticipantHandler:
 	wait_until 10 has_open P1 20
 	broker_block "$BROKER" on
 	kill -CONT "$(exo_pid P1)"
-	results() { [ "$(find "$W/result/new" -type f | wc -l)" -ge "$1" ]; }
-	wait_until 10 results 20
+	results() { [ "$(answers_waiting P1)" -eq 20 ]; }
+	wait_until 10 results
 	wait_until 10 state_is amqp-spool blocked
 	has_open P1 20
 	broker_block "$BROKER" off
@@ -573,7 +611,7 @@ class ParticipantHandler:
 	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{}}' >"$T/wi"
 	spool-put P1 "$T/wi"
 	exo_start P1 # a reply that cannot go out
-	result_waits() { [ "$(find "$W/result/new" -type f | wc -l)" -eq 1 ]; }
+	result_waits() { [ "$(answers_waiting P1)" -eq 1 ]; }
 	wait_until 10 result_waits
 	kill -TERM "$bridge"
 	within 5 gone "$bridge"
@@ -583,6 +621,258 @@ class ParticipantHandler:
 	bridge_start
 	take 1
 	wait_until 10 has_done P1 1
+	no_more
+}
+
+# --- journals ---
+
+# As workers do: the answers to the workitems whose names are read, into a new journal, or with --each into one of its own each.
+#	good; bad: not what its digest says; foreign: whole, but of another process
+journal() # good|bad|foreign… [--each]
+{
+	"$BROKER_PYTHON" - "$S" "$BROKER_LIB" "$@" 3<&0 <<-'PY'
+		import hashlib, json, os, pathlib, sys, time
+		spool, lib, *kinds = sys.argv[1:]
+		sys.path.insert(0, lib)
+		import answer
+		each = kinds[-1] == "--each"
+		kinds = [k for k in kinds if k != "--each"]
+		records = []
+		for name in os.fdopen(3).read().split():
+		    for kind in kinds:
+		        w = json.loads(pathlib.Path(spool, "open", name).read_bytes())
+		        w["fields"]["answer"] = len(records)
+		        if kind == "foreign":
+		            w["fei"]["wfid"] += "x"
+		        body = json.dumps(w).encode()
+		        r = answer.record("ok", name, body)
+		        if kind == "bad":
+		            r = r.replace(hashlib.sha256(body).hexdigest().encode(), b"0" * 64)
+		        records.append(r)
+		us = time.time_ns() // 1000
+		for i, text in enumerate(records if each else [b"".join(records)]):
+		    leaf = time.strftime("%Y%m%dT%H%M%S", time.gmtime(us // 1000000)) + ".%06d-%d.results" % (us % 1000000, i + 1)
+		    pathlib.Path(spool, "work/result", leaf).write_bytes(text)
+	PY
+}
+
+# Workitems that are being worked on: names, as exo left them in cur/.
+claimed() # COUNT
+{
+	local name
+	wait_until 20 has_open P1 "$1"
+	for name in "$S"/open/*; do
+		name=${name##*/}
+		wait_until 20 [ -e "$W/new/$name" ] # it is linked after it is written
+		mv "$W/new/$name" "$W/cur/$name,a1"
+		echo "$name"
+	done
+}
+
+journals() { find "$W/result" -name '*.results' | wc -l; }
+
+@test "a bridge killed with answers in journals, the broker away: the next one sends each once, then the journals go" {
+	export SKYNET_RECONCILE_S=1
+	one_participant
+	send_many P1 40 "{\"wait\":\"$T/go\"}"
+	wait_until 10 has_open P1 40
+	broker_stop "$BROKER"
+	wait_until 20 state_is amqp-spool connecting
+	touch "$T/go"
+	all_answered() { [ "$(answers_waiting P1)" -eq 40 ]; }
+	wait_until 20 all_answered
+	kill -KILL "$bridge"
+	wait_until 5 gone "$bridge"
+	bridge_start connecting
+	exo_stop P1 # its worker's journal is only read from now on
+	# What is not sent stays, however old it is.
+	"$BROKER_PYTHON" -c 'import time; time.sleep(3)'
+	all_answered
+	broker_restart "$BROKER"
+	engine_queue
+	kill -HUP "$bridge"
+	take 40 60
+	once 40
+	wait_until 10 has_done P1 40
+	spool_verify P1 40
+	wait_until 10 no_journal P1
+	no_more
+	spool-check P1
+}
+
+@test "killed between the confirm and the first retirement, more journals than are opened at a time: each answer goes out once" {
+	export SKYNET_RECONCILE_S=1000
+	home_make "$HOMES/h"
+	participant P1
+	participant_set P1 'hold = 5000' 'prefetch = 1000'
+	engine_queue
+	bridge_start
+	send_many P1 700
+	claimed 700 >"$T/names"
+	bridge_stop
+	journal good --each <"$T/names"
+	[ "$(journals)" -eq 700 ]
+	export SKYNET_FAIL=retire.1:kill
+	bridge_spawn
+	wait_until 30 gone "$bridge"
+	[ "$(done_count P1)" -eq 0 ]
+	unset SKYNET_FAIL
+	bridge_start
+	wait_until 30 has_done P1 700
+	take 700 60
+	once 700
+	no_more
+	[ "$(answer_count P1)" -eq 700 ]
+	[ "$(journals)" -le 512 ] # the others went to make room, though none is old
+}
+
+@test "few descriptors: many journals are read all the same, and other participants go on" {
+	export SKYNET_RECONCILE_S=1000
+	home_make "$HOMES/h"
+	participant P2
+	participant P1
+	participant_set P1 'hold = 5000' 'prefetch = 1000'
+	engine_queue
+	bridge_start
+	send_many P1 300
+	claimed 300 >"$T/names"
+	bridge_stop
+	journal good --each <"$T/names"
+	bridge_spawn prlimit --nofile=128:128
+	wait_until 20 _bridge_is connected 0
+	exo_start P2
+	send P2
+	wait_until 30 has_done P2 1
+	wait_until 30 has_done P1 300
+	not logged 'Too many open files'
+	amqp get "$ENGINE" --count 301 --raw "$T/r"
+	no_more
+}
+
+@test "a journal of 16 MiB is left by its worker, and goes when all of it is retired, at once" {
+	export SKYNET_RECONCILE_S=1000
+	one_participant
+	send P1
+	take 1
+	worker=$(worker_pid P1)
+	first=$(ls "$W/result")
+	send_many P1 40 '{"pad":1000000}'
+	wait_until 60 has_done P1 41
+	spool_verify P1 41
+	[ "$(worker_pid P1)" = "$worker" ]
+	# Three were begun; the first two are full.
+	one_left() { [ "$(journals)" -eq 1 ]; }
+	wait_until 10 one_left
+	[ ! -e "$W/result/$first" ]
+	[ "$(stat -c %s "$W"/result/*.results)" -lt $((16 << 20)) ]
+	amqp get "$ENGINE" --count 40 --timeout 60 --raw "$T/r"
+	no_more
+}
+
+@test "a worker whose journal was unlinked writes its next answer into another one" {
+	export SKYNET_RECONCILE_S=1
+	one_participant
+	send P1
+	take 1
+	worker=$(worker_pid P1)
+	[ "$(find "/proc/$worker/fd" -lname '*.results' | wc -l)" -eq 1 ]
+	wait_until 10 no_journal P1
+	[ "$(find "/proc/$worker/fd" -lname '*.results (deleted)' | wc -l)" -eq 1 ]
+	send P1
+	take 1
+	wait_until 10 has_done P1 2
+	spool_verify P1 2
+	[ "$(worker_pid P1)" = "$worker" ]
+	[ "$(find "/proc/$worker/fd" -lname '*.results*' | wc -l)" -eq 1 ]
+	no_more
+}
+
+@test "of two answers the first that can be used counts; one that was rejected before a restart is not rejected again" {
+	home_make "$HOMES/h"
+	participant P1
+	engine_queue
+	bridge_start
+	send P1
+	name=$(claimed 1)
+	bridge_stop
+	echo "$name" | journal bad good
+	# Nothing is handed out again: the bridge would die of it.
+	export SKYNET_FAIL=deliver.3:kill
+	bridge_start
+	take 1
+	[ "$(reply 'd["fields"]["answer"]')" = 1 ]
+	wait_until 10 has_done P1 1
+	[ "$(failed_files P1 '*.rejected' | wc -l)" -eq 1 ]
+	bridge_stop
+	unset SKYNET_FAIL
+	bridge_start
+	send P1
+	name=$(claimed 1)
+	echo "$name" | journal bad
+	again() { [ -e "$W/new/$name" ]; }
+	wait_until 10 again
+	mv "$W/new/$name" "$W/cur/$name,a1" # the second attempt
+	bridge_stop
+	export SKYNET_FAIL=deliver.3:kill
+	bridge_start
+	seen() { [ "$(grep -c "name=$name: the result is cut short or damaged" "$H/log/bridge.txt")" -eq 2 ]; }
+	wait_until 10 seen
+	[ -e "$W/cur/$name,a1" ]
+	echo "$name" | journal good
+	take 1
+	wait_until 10 has_done P1 2
+	no_more
+	has_failed P1 0
+}
+
+@test "killed when an error reply for a useless answer was sent: it is not sent again, nor the work done again" {
+	home_make "$HOMES/h"
+	participant P1
+	participant_set P1 'max_attempts = 1'
+	engine_queue
+	n=0
+	for kind in bad foreign; do
+		n=$((n + 1))
+		bridge_start
+		send P1
+		name=$(claimed 1)
+		bridge_stop
+		echo "$name" | journal "$kind"
+		export SKYNET_FAIL=retire.1:kill
+		bridge_spawn
+		wait_until 20 gone "$bridge"
+		export SKYNET_FAIL=deliver.3:kill
+		bridge_start
+		wait_until 10 has_failed P1 $n
+		unset SKYNET_FAIL
+		take 1
+		[ "$(reply '"error" in d')" = True ]
+		no_more
+		idle P1
+		[ -s "$(failed_files P1 "$name.rejected")" ]
+		grep -q '^outcome: invalid' "$(failed_files P1 "$name.result")"
+		bridge_stop
+	done
+}
+
+@test "an answer to a workitem that somebody removed from open/ is kept in failed/, and not sent" {
+	home_make "$HOMES/h"
+	participant P1
+	engine_queue
+	bridge_start
+	send_many P1 2
+	name=$(claimed 2 | head -n 1)
+	bridge_stop
+	bridge_start # it has not read the body
+	kill -STOP "$bridge"
+	STOPPED=$bridge
+	echo "$name" | journal good
+	rm "$S/open/$name"
+	kill -CONT "$bridge"
+	STOPPED=
+	orphaned() { [ -s "$(failed_files P1 "$name.result")" ] && [ -s "$(failed_files P1 "$name.log")" ]; }
+	wait_until 20 orphaned
+	has_done P1 0
 	no_more
 }
 
@@ -760,6 +1050,34 @@ sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetcho
 	wait_until 5 logged 'bad configuration'
 	send P1
 	amqp get "$ENGINE" >/dev/null
+}
+
+@test "HUP removes a participant whose replies are on their way, and it comes back: each reply goes out once" {
+	one_participant
+	send P1 # so that the queue is known to exist
+	take 1
+	wait_until 10 idle P1
+	exo_stop P1
+	send_many P1 30
+	claimed 30 >"$T/names"
+	read -r STOPPED _ <"$BROKER/pid"
+	kill -STOP "$STOPPED"
+	journal good <"$T/names"
+	wait_until 10 grep -q "$(head -n 1 "$T/names")" "$H/run/amqp-spool/outbox"
+	mv "$H/sv/skynet-P1" "$T/away"
+	kill -HUP "$bridge"
+	wait_until 10 logged 'participant=P1: gone'
+	mv "$T/away" "$H/sv/skynet-P1"
+	kill -HUP "$bridge"
+	came_back() { [ "$(grep -c 'participant=P1 queue=' "$H/log/bridge.txt")" -eq 2 ]; }
+	wait_until 10 came_back
+	kill -CONT "$STOPPED"
+	STOPPED=
+	take 30
+	wait_until 20 has_done P1 31
+	no_more
+	[ "$(bridge_pid)" = "$bridge" ]
+	[ "$(answer_count P1)" -eq 31 ]
 }
 
 @test "the clock set back by a day: names still sort by arrival" {

@@ -28,6 +28,8 @@ class ParticipantHandler:
             self.send_to_engine(wid)
         while f.wait and not os.path.exists(f.wait) and not self.cancelled:
             time.sleep(0.01)
+        if f.late:
+            self.send_to_engine(wid)
         wid.result = True
         if f.fail:
             raise RuntimeError("failed")
@@ -69,7 +71,7 @@ cancelled() # WFID
 {
 	local f
 	f=$(done_files P1 "*-$1.json")
-	[ -n "$f" ] && [ -e "${f%.json}.cancelled" ] && [ -e "${f%.json}.result" ] && [ ! -e "$S/open/$(basename "${f%.json}").cancelled" ]
+	[ -n "$f" ] && [ -e "${f%.json}.cancelled" ] && result_head "$f" >"$T/head" && [ ! -e "$S/open/$(basename "${f%.json}").cancelled" ]
 }
 withdrawn() { cancelled "$1" && outcome_is "$1" cancelled; }
 # Everything settled, and the spool as docs/SPOOL.md has it.
@@ -267,7 +269,14 @@ settled() { idle P1 && spool-check P1; }
 	no_more
 }
 
-@test "a reply in result/new for a cancelled workitem is not sent, whatever it says" {
+# A record in a journal of its own, as a worker of w-a would have it, with BODY.
+answer_for() # NAME BODY
+{
+	mkdir "$T/answer"
+	"$BROKER_LIB/answer.py" --add ok "$T/answer" "$1" "$2"
+}
+
+@test "a reply in a journal for a cancelled workitem is kept and not sent, whatever it says" {
 	cancel_home
 	bridge_start
 	exo_start P1
@@ -278,18 +287,12 @@ settled() { idle P1 && spool-check P1; }
 	cancel_object w-a
 	wait_until 10 has_cancel_items 1
 	name=$(item_of w-a)
-	"$BROKER_PYTHON" - "$S" "$name" <<-'PY'
-		import hashlib, os, pathlib, sys
-		s, name = pathlib.Path(sys.argv[1]), sys.argv[2]
-		body = (s / "open" / name).read_bytes()
-		t = "2026-11-22T10:54:43.865116Z"
-		head = (f"outcome: ok\nattempt: 1\nstarted: {t}\nfinished: {t}\nsend: reply\nlength: {len(body)}\n"
-		        f"sha256: {hashlib.sha256(body).hexdigest()}\n\n")
-		(s / "work/result/tmp/x").write_bytes(head.encode() + body)
-		os.rename(s / "work/result/tmp/x", s / "work/result/new" / name)
-	PY
+	cp "$S/open/$name" "$T/body"
+	answer_for "$name" "$(cat "$T/body")"
+	mv "$T"/answer/*.results "$W/result"
 	wait_until 10 cancelled w-a
 	outcome_is w-a ok
+	result_body "$(done_files P1 '*-w-a.json')" | cmp - "$T/body"
 	wait_until 5 unacked_is P1 0
 	no_more
 }
@@ -306,10 +309,49 @@ settled() { idle P1 && spool-check P1; }
 	cancel_object w-a
 	wait_until 10 has_cancel_items 1
 	name=$(item_of w-a)
-	printf 'junk' >"$W/result/new/$name"
+	answer_for "$name" '{"right":1}'
+	sed -i 's/"right":1/"wrong":1/' "$T"/answer/*.results # not what its digest says
+	mv "$T"/answer/*.results "$W/result"
 	wait_until 10 has_failed P1 1
 	[ -e "$(failed_files P1 '*.cancelled')" ]
+	grep -q '"wrong":1' "$(failed_files P1 '*.rejected')"
+	grep -qx 'outcome: invalid' "$(failed_files P1 '*.result')"
 	[ -z "$(ls "$W/new")" ]
+	[ -z "$(ls "$S/open")" ]
+	no_more
+}
+
+# Nobody runs any more, and the answer and what was sent on the way stand in a journal that this bridge has not read.
+@test "a cancelled workitem whose handler had answered before exo and the bridge ended: its answer is kept, its message goes out" {
+	cancel_home
+	bridge_start
+	exo_start P1
+	send P1 "{\"wait\":\"$T/go\",\"late\":true}" w-a
+	wait_until 10 began w-a
+	STOPPED=$(exo_pid P1) # it is not told
+	kill -STOP "$STOPPED"
+	cancel_object w-a
+	wait_until 10 has_cancel_items 1
+	bridge=$(bridge_pid)
+	kill -KILL "$bridge"
+	wait_until 10 gone "$bridge"
+	name=$(item_of w-a)
+	[ -e "$S/open/$name.cancelled" ]
+	kill -CONT "$STOPPED"
+	STOPPED=
+	touch "$T/go"
+	answered() { "$BROKER_LIB/answer.py" --names "$W/result" | grep -qx "$name"; }
+	wait_until 10 answered
+	exo_stop P1
+	[ -n "$(ls "$W/cur")" ]
+	bridge_start
+	wait_until 10 cancelled w-a
+	outcome_is w-a ok
+	result_body "$(done_files P1 '*-w-a.json')" | grep -q '"__result__":true'
+	take 1
+	[ "$(reply '"__result__" in d["fields"]')" = False ]
+	[ -e "$(done_files P1 '*-w-a.m0001')" ]
+	wait_until 10 settled
 	no_more
 }
 
@@ -468,7 +510,8 @@ settled() { idle P1 && spool-check P1; }
 	wait_until 10 has_done P1 2
 	wait_until 10 has_cancel_items 3
 	wait_until 5 settled
-	[ -z "$(ls -A "$W/result/new")" ]
+	rung() { [ -z "$(find "$W/result" -name '*.cancel')" ]; } # spool-put's bell was taken away
+	wait_until 5 rung
 }
 
 @test "a workitem that was put behind the bridge's back is found by its fei" {

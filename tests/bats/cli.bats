@@ -266,7 +266,7 @@ complete_line()
 	[ "$(readlink "$D/p1.py")" = "$CODE/p1.py" ]
 	[ "$(readlink "$D/exo")" = "$SKYNET_LIBEXEC/exo" ]
 	[ "$(readlink -f "$H/service/skynet-p1")" = "$D" ]
-	for dir in open done failed work/new work/cur work/result/tmp work/result/new; do
+	for dir in open done failed work/new work/cur work/result; do
 		[ -d "$H/spool/p1/$dir" ]
 	done
 	[ -d "$H/run/p1" ]

@@ -363,7 +363,7 @@ def cancel(self, wid):
 	wait_until 10 has_result "$n"
 }
 
-@test "quiet: the reply is kept and not sent, and the handler is told once however often it is asked" {
+@test "quiet: the reply is stored as ever, for the bridge keeps it, and the handler is told once however often it is asked" {
 	handler_with <<-'PY'
 		def cancel(self, wid):
 		    journal("cancel")
@@ -381,10 +381,45 @@ def cancel(self, wid):
 	: >"$S/go"
 	wait_until 10 followed
 	events "['requested', 'finished', 'end']"
-	retired_result "$n" ok nothing
-	[ "$(header "$n" length)" = "$(body "$n" | wc -c)" ]
-	[ "$(header "$n" sha256)" = "$(body "$n" | sha256sum | cut -c1-64)" ]
+	retired_result "$n" ok reply
+	result_once "$n"
 	journal_count '^cancel' 1
+}
+
+@test "cancelled, and its worker dies behind the answer: that one counts, and no other is made" {
+	handler_with <<-'PY'
+		def do_done_cannot_be_said(self, f):
+		    wait_for(f.wait)
+		    os.close(60)
+	PY
+	start_ready
+	n=$(put n=1 do=done_cannot_be_said wait=go)
+	begun 1
+	follow "cancel $n wait=60000"
+	wait_until 10 event_was unsupported
+	: >"$S/go"
+	wait_until 10 followed
+	events "['requested', 'unsupported', 'finished', 'end']"
+	answers 'a[2]["outcome"]' ok
+	retired_result "$n" ok reply
+	result_once "$n"
+}
+
+@test "cancel by wfid: what is answered already, and only waits for the broker, is not withdrawn" {
+	start_ready
+	for i in 1 2 3; do a=$(put n=$i wfid=w-one); done
+	wait_until 10 results 3
+	put n=busy do=wait wait=go >/dev/null
+	begun busy
+	b=$(put n=4 wfid=w-one)
+	ask 'cancel w-one'
+	events "['withdrawn', 'end']"
+	answers 'a[0]["name"]' "$b"
+	: >"$S/go"
+	wait_until 10 results 5
+	[ "$(heads 'outcome: cancelled')" = 1 ]
+	code_of "cancel $a"
+	[ "$code" -eq 4 ]
 }
 
 @test "withdrawn: what waits in new/, and what is ahead of a busy worker; it never runs" {
@@ -497,7 +532,7 @@ withdraw_many()
 			import json, os, signal, socket, sys
 			home, lib, state, exo, count, wfid = sys.argv[1:]
 			sys.path.insert(0, lib)
-			import mkwi
+			import answer, mkwi
 			def connect():
 			    s = socket.socket(socket.AF_UNIX)
 			    s.settimeout(60)
@@ -529,7 +564,7 @@ withdraw_many()
 			open(state + "/go.$i", "w").close()
 			other.sendall(b"status wait=0\n")
 			assert answers(other)[-1]["code"] == 0
-			between = len(os.listdir(home + "/spool/P1/work/result/new")) < 500 * $i
+			between = len(answer.names(home + "/spool/P1/work/result")) < 500 * $i
 			lines = [json.loads(l) for l in (first + b"".join(iter(lambda: s.recv(65536), b""))).splitlines()]
 			names = [l["name"] for l in lines[:-1]]
 			assert len(names) == 500 and names == sorted(names), lines

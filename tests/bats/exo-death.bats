@@ -116,15 +116,39 @@ died() # FIELD-do TEXT
 	wait_until 5 test -e "$W/cur/$m,a1"
 	kill -STOP "$exo"
 	: >"$S/go"
-	wait_until 5 test -e "$W/result/tmp/$m,a1"
+	wait_until 5 has_result "$m"
 	wpid=$(worker_pid)
 	wait_until 5 asleep # both are sent, exo has seen neither
 	kill -KILL "$wpid"
 	kill -CONT "$exo"
-	wait_until 5 has_result "$m"
+	wait_until 20 new_worker "$wpid"
+	k=$(put n=3)
+	wait_until 20 has_result "$k"
 	[ "$(header "$n" attempt)" = 1 ]
 	[ "$(header "$m" attempt)" = 1 ]
-	journal_count '^begin' 2
+	journal_count '^begin' 3
+	results 3
+}
+
+@test "a worker that dies behind its answer and before its done has done it, and exo answers nothing" {
+	handler_with <<-'PY'
+		def do_done_cannot_be_said(self, f):
+		    os.close(60)
+	PY
+	echo 'max_attempts = 1' >>"$CONF"
+	start_ready
+	n=$(put n=1 do=done_cannot_be_said)
+	m=$(put n=2)
+	wait_until 20 has_result "$m"
+	[ "$(header "$n" outcome)" = ok ]
+	logged "name=$n attempt=1: had its answer when its worker ended"
+	result_once "$n"
+	[ "$(status restarts)" = 1 ]
+	stop_exo
+	start_ready
+	k=$(put n=3)
+	wait_until 20 has_result "$k"
+	journal_count '^begin 1 ' 1
 }
 
 @test "what a worker leaves behind is killed with it, orphans of orphans too" {

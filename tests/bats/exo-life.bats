@@ -186,17 +186,27 @@ teardown() { exo_teardown; }
 	journal_count '^begin 1 ' 1
 }
 
-@test "a half result in tmp is swept at start, a result in new is not run again" {
+@test "at the start: what is answered is not run again; half an answer, or a message, is none" {
 	n=$(put n=1)
 	start_ready
 	wait_until 5 has_result "$n"
 	stop_exo
-	: >"$W/result/tmp/$n,a1"
+	a=$(put n=2)
+	b=$(put n=3)
+	mv "$W/new/$a" "$W/cur/$a,a1"
+	mv "$W/new/$b" "$W/cur/$b,a1"
+	"$LIB/answer.py" --add ok "$S" "$a" 'cut short'
+	head -c -1 "$S"/*.results >"$W/result/20261122T105443.865116-1.results"
+	rm "$S"/*.results
+	"$LIB/answer.py" --add ok "$S" "$b" 'only a message'
+	sed 's/^send: .*/send: message/;s/^workitem: .*/&\nmessage: 1/' "$S"/*.results >"$W/result/20261122T105443.865117-1.results"
 	start_ready
-	m=$(put n=2)
-	wait_until 5 has_result "$m"
-	[ -z "$(ls "$W/result/tmp")" ]
+	wait_until 5 has_result "$b"
+	wait_until 5 has_result "$a"
+	[ "$(header "$a" attempt)" = 2 ]
+	[ "$(header "$b" attempt)" = 2 ]
 	journal_count '^begin 1 ' 1
+	results 3
 }
 
 @test "unfinished workitems are resumed also behind thousands of finished ones" {

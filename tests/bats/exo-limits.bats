@@ -59,24 +59,32 @@ begun() { wait_until 20 journal "^begin $1 "; }
 	wait_until 10 ready
 }
 
-@test "time_limit: a result that comes after it is not used" {
+@test "time_limit: a result that comes after it, and before the worker is killed, counts" {
 	echo 'time_limit = 1' >>"$CONF"
 	handler_with <<-'PY'
 		def do_late(self, f):
 		    signal.signal(signal.SIGTERM, lambda *_: journal("TERM"))
-		    while not open(os.path.join(STATE, "journal")).read().count("TERM"):
+		    while open(os.path.join(STATE, "journal")).read().count("TERM") < (2 if f.silent else 1):
 		        time.sleep(0.01)
 		    f.late = True
+		    if f.silent:
+		        os.close(60)
 	PY
 	start_ready
 	n=$(put n=1 do=late)
 	wait_until 20 has_result "$n"
-	[ "$(header "$n" outcome)" = timeout ]
-	not field "$n" '["fields"]["late"]'
-	journal '^end 1'
-	logged 'came too late'
+	[ "$(header "$n" outcome)" = ok ]
+	[ "$(field "$n" '["fields"]["late"]')" = True ]
+	logged "name=$n attempt=1: time_limit of 1 s is over"
 	m=$(put n=2)
 	wait_until 20 has_result "$m"
+	[ "$(header "$m" outcome)" = ok ]
+	result_once "$n" # exo has not answered, too
+	n=$(put n=3 do=late silent=true) # its worker dies of that, and cannot say that it was done
+	wait_until 20 has_result "$n"
+	wait_until 20 logged "name=$n attempt=1: had its answer when its worker ended"
+	[ "$(header "$n" outcome)" = ok ]
+	result_once "$n"
 	[ "$(status restarts)" = 0 ]
 }
 
@@ -89,7 +97,7 @@ begun() { wait_until 20 journal "^begin $1 "; }
 	start_ready
 	for i in 1 2 3 4 5 6 7 8; do n=$(put n=$i do=short); done
 	wait_until 30 results 8
-	[ "$(grep -l '^outcome: ok' "$W"/result/new/* | wc -l)" = 8 ]
+	[ "$(heads 'outcome: ok')" = 8 ]
 	not journal 'lifecycle die'
 	# one timer that fires now and then, and none when there is nothing to do
 	[ "$(status restarts)" = 0 ]
@@ -104,8 +112,8 @@ begun() { wait_until 20 journal "^begin $1 "; }
 	start_ready
 	for i in 1 2 3; do n=$(put n=$i do=slow); done
 	wait_until 30 results 3
-	[ "$(grep -l '^outcome: ok' "$W"/result/new/* | wc -l)" = 3 ]
-	[ "$(grep -l '^attempt: 1' "$W"/result/new/* | wc -l)" = 3 ]
+	[ "$(heads 'outcome: ok')" = 3 ]
+	[ "$(heads 'attempt: 1')" = 3 ]
 }
 
 @test "time_limit: its timer and the end of the work in one turn of exo, which goes on listening to the worker" {
@@ -206,7 +214,7 @@ begun() { wait_until 20 journal "^begin $1 "; }
 	[ "$(awk '/^begin/ { n[$3]++ } END { for (p in n) print n[p] }' "$S/journal" | sort | tr '\n' ' ')" = '1 3 3 ' ]
 	[ "$(awk '/^begin/ { print $2 }' "$S/journal" | tr '\n' ' ')" = '1 2 3 4 5 6 7 ' ]
 	journal_count '^lifecycle stop' 2
-	[ "$(grep -l '^attempt: 1' "$W"/result/new/* | wc -l)" = 7 ]
+	[ "$(heads 'attempt: 1')" = 7 ]
 	[ "$(status restarts)" = 0 ]
 }
 
@@ -446,6 +454,6 @@ no_worker() { not pgrep -f "exo-python.* --home $H P1"; }
 	all_answered() { [ -z "$(ls "$W/new")" ] && results "$(find "$H/spool/P1/open" -type f | wc -l)"; }
 	wait_until 60 all_answered
 	stop_exo
-	[ "$(grep -l '^outcome: crash' "$W"/result/new/* | wc -l)" = 0 ]
-	grep -q '^outcome: ok' "$W"/result/new/*
+	[ "$(heads 'outcome: crash')" = 0 ]
+	[ "$(heads 'outcome: ok')" -gt 0 ]
 }

@@ -63,14 +63,11 @@ serve()
 	name=$(basename "$S"/work/new/2*)
 	spool_claim P1 "$name"
 	spool_result P1 "$name" "$2" "$3"
-	dir=$S/$1/$(spool_bucket "$name")
-	mkdir -p "$dir"
-	mv "$S/open/$name" "$dir/$name.json"
-	rm "$S/work/cur/$name,a1"
-	cp "$S/work/result/new/$name" "$dir/.copy"
-	[ "$1" = done ] || echo 'why it failed' >"$dir/$name.log"
-	mv "$dir/.copy" "$dir/$name.result"
-	rm "$S/work/result/new/$name"
+	if [ "$1" = failed ]; then
+		mkdir -p "$S/failed/$(spool_bucket "$name")"
+		echo 'why it failed' >"$S/failed/$(spool_bucket "$name")/$name.log"
+	fi
+	spool_finish P1 "$name" "$1" "$2" "$3"
 }
 
 @test "put --wait prints the reply; 0 if ok, 1 if not" {
@@ -92,7 +89,7 @@ serve()
 	wait
 }
 
-@test "put --wait waits for the last step of retiring" {
+@test "put --wait waits until the workitem is finished" {
 	participant </dev/null
 	half()
 	{
@@ -101,7 +98,7 @@ serve()
 		spool_claim P1 "$name"
 		spool_result P1 "$name" ok '{}'
 		mkdir -p "$S/done/$(spool_bucket "$name")"
-		mv "$S/open/$name" "$S/done/$(spool_bucket "$name")/$name.json" # retire.1, and the bridge is killed
+		spool_record "$name" ok '{}' >"$S/done/$(spool_bucket "$name")/$SPOOL_JOURNAL" # retire.1, and the bridge is killed
 	}
 	half 3>&- &
 	run -124 skynet-put P1 --wait=1 "$SPOOL_DATA/simple.json"

@@ -354,9 +354,10 @@ stop_ten_times() # NAME
 	done
 	pids=
 	[ "$(find "$BATS_TEST_TMPDIR" -maxdepth 1 -name 'ten.*' | wc -l)" -eq 5 ]
-	all_done() { [ "$(find "$H"/spool/m?/done -name '*.result' | wc -l)" -eq 400 ]; }
+	all_done() { [ "$(find "$H"/spool/m?/done -name '*.json' | wc -l)" -eq 400 ]; }
 	wait_until 30 all_done
-	[ "$(find "$H"/spool/m?/done -name '*.result' -exec grep -lx 'outcome: ok' {} + | wc -l)" -eq 400 ]
+	[ "$("$BATS_TEST_DIRNAME/../lib/answer.py" --names "$H"/spool/m?/done | sort -u | wc -l)" -eq 400 ]
+	[ "$(find "$H"/spool/m?/done -name '*.results' -exec grep -axhF 'outcome: ok' {} + | wc -l)" -eq 400 ]
 	run find "$H"/spool/m?/failed -type f
 	[ -z "$output" ]
 }

@@ -60,10 +60,13 @@ state_is() { [ "$(status state)" = "$1" ]; }
 ready() { state_is ready && [ "$(status workers)" = "${1:-1}" ]; }
 start_ready() { start_exo; wait_until 10 ready "${1:-1}"; }
 put() { "$LIB/mkwi.py" put "$H" P1 "$@"; }
-has_result() { [ -e "$W/result/new/$1" ]; }
-results() { [ "$(find "$W/result/new" -type f | wc -l)" -eq "$1" ]; }
-header() { sed -n "/^\$/q;s/^$2: //p" "$W/result/new/$1"; }
-body() { sed '1,/^$/d' "$W/result/new/$1"; }
+has_result() { body "$1" >/dev/null; }
+results() { [ "$("$LIB/answer.py" --names "$W/result" | wc -l)" -eq "$1" ]; } # each twice if it is there twice
+result_once() { [ "$("$LIB/answer.py" --names "$W/result" | grep -cx "$1")" -eq 1 ]; }
+header() { "$LIB/answer.py" --head "$W/result" "$1" | sed -n "s/^$2: //p"; }
+body() { "$LIB/answer.py" "$W/result" "$1"; }
+# How many records have that line in their header.
+heads() { cat "$W"/result/*.results | grep -ac "^$1\$"; }
 field() { body "$1" | /usr/bin/python3 -c 'import json,sys; d=json.load(sys.stdin); exec("print(d"+sys.argv[1]+")")' "$2"; }
 logged() { grep -qE -- "$1" "$LOG"; }
 journal() { grep -qE -- "$1" "$S/journal"; }

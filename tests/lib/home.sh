@@ -22,6 +22,9 @@
 #   send_files NAME FILE…             bodies
 #   take COUNT [TIMEOUT]              takes that many replies: $REPLIES/N (bodies) and $REPLIES.props (one JSON a line)
 #   no_more                           the engine's queue is empty
+#   result_body FILE, result_head FILE     of the answer to done/…/NAME.json, from the journals beside it
+#   answer_count NAME                 so many workitems have an answer in done/
+#   answers_waiting NAME              so many open workitems have one in work/result
 #   spool_verify NAME COUNT           COUNT workitems in done/, each with a result, each byte what its name's digest says
 #   once COUNT                        the replies taken are those of send_many's COUNT workitems, each exactly once
 #   home_cleanup                      for teardown: ends every process of all homes, by pid; shows logs if a test failed
@@ -39,7 +42,7 @@ home_setup()
 	*) LIBEXEC=$ROOT/$SKYNET_BUILD/libexec/skynet ;;
 	esac
 	export SKYNET_LIBEXEC=$LIBEXEC PYTHONDONTWRITEBYTECODE=1
-	unset SKYNET_TEMPLATES SKYNET_HOME SKYNET_FAIL SKYNET_FAIL_ONCE SKYNET_CLOCK_OFFSET_S
+	unset SKYNET_TEMPLATES SKYNET_HOME SKYNET_FAIL SKYNET_FAIL_ONCE SKYNET_CLOCK_OFFSET_S SKYNET_RECONCILE_S
 	case $PATH in
 	"$LIBEXEC":*) ;;
 	*) PATH=$LIBEXEC:$PATH ;;
@@ -283,16 +286,24 @@ has_open() { [ "$(open_count "$1")" -eq "$2" ]; }
 done_files() { find "$H/spool/$1/done" -name "${2:-*.json}" | sort; }
 failed_files() { find "$H/spool/$1/failed" -name "${2:-*.json}" | sort; }
 
-# The body of a NAME.result.
-result_body() { sed '1,/^$/d' "$1"; }
+# The body of the answer to a workitem, given done/…/NAME.json; result_head: its header.
+result_body() { "$BROKER_LIB/answer.py" "$(dirname "$1")" "$(basename "$1" .json)"; }
+result_head() { "$BROKER_LIB/answer.py" --head "$(dirname "$1")" "$(basename "$1" .json)"; }
+
+# How many workitems have an answer in the journals of done/.
+answer_count() { "$BROKER_LIB/answer.py" --names "$H/spool/$1/done" | sort -u | wc -l; }
+answers_waiting() { comm -12 <("$BROKER_LIB/answer.py" --names "$H/spool/$1/work/result" | sort -u) <(ls "$H/spool/$1/open") | wc -l; }
 
 spool_verify()
 {
-	"$BROKER_PYTHON" - "$H/spool/$1/done" "$2" <<-'PY'
+	"$BROKER_PYTHON" - "$H/spool/$1/done" "$2" "$BROKER_LIB" <<-'PY'
 		import hashlib, pathlib, sys
+		sys.path.insert(0, sys.argv[3])
+		import answer
 		files = list(pathlib.Path(sys.argv[1]).glob("*/*/*.json"))
 		bad = [f for f in files if hashlib.sha256(f.read_bytes()).hexdigest()[:16] != f.name[28:44]]
-		alone = [f for f in files if not f.with_suffix(".result").is_file()]
+		kept = {d: set(answer.names(d)) for d in {f.parent for f in files}}
+		alone = [f for f in files if f.stem not in kept[f.parent]]
 		print(f"{len(files)} in done/, {len(bad)} damaged, {len(alone)} without result", *bad[:3], *alone[:3])
 		sys.exit(len(files) != int(sys.argv[2]) or bool(bad or alone))
 	PY

@@ -4,8 +4,7 @@
     mkwi.py home HOME NAME            directories, config.exo, code.py (if there is none)
     mkwi.py put HOME NAME [K=V ...]   one workitem per call; prints its name
     mkwi.py many HOME NAME COUNT SIZE that many at once, fields.pad filling each up to SIZE bytes
-    mkwi.py result HOME NAME ITEM     waits for nothing: prints header and body of result/new/ITEM
-    mkwi.py retire HOME NAME ITEM     what the bridge does to a finished one: open, cur, result go away
+    mkwi.py retire HOME NAME ITEM     what the bridge does to a finished one: it leaves open and cur
 Values of K=V are JSON if they can be read as such.
 """
 
@@ -15,8 +14,7 @@ import os
 import sys
 import time
 
-DIRS = ("open", "done", "failed", "work", "work/new", "work/cur", "work/result",
-        "work/result/tmp", "work/result/new")
+DIRS = ("open", "done", "failed", "work", "work/new", "work/cur", "work/result")
 
 
 def spool(home, name):
@@ -81,18 +79,12 @@ def many(home, name, count, size):
         store(home, name, {"n": i, "pad": "x" * max(0, int(size) - 260)})
 
 
-def result(home, name, leaf):
-    with open(os.path.join(spool(home, name), "work/result/new", leaf), "rb") as f:
-        sys.stdout.buffer.write(f.read())
-
-
 def retire(home, name, leaf):
     base = spool(home, name)
     os.unlink(os.path.join(base, "open", leaf))
     for entry in os.listdir(os.path.join(base, "work/cur")):
         if entry.startswith(leaf + ",a"):
             os.unlink(os.path.join(base, "work/cur", entry))
-    os.unlink(os.path.join(base, "work/result/new", leaf))
 
 
 def main(argv):
@@ -100,7 +92,7 @@ def main(argv):
     if verb == "put":
         put(home, name, rest)
     else:
-        {"home": make_home, "many": many, "result": result, "retire": retire}[verb](home, name, *rest)
+        {"home": make_home, "many": many, "retire": retire}[verb](home, name, *rest)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@
 #   spool_participant P1    a participant whose code is on stdin (none: the smallest there is)
 #   spool_name OPTIONS…     the newest name that spool-ls shows
 #   spool_claim P1 NAME     what exo does: new/NAME to cur/NAME,a1
-#   spool_result P1 NAME OUTCOME REPLY   a result in result/new
-#   spool_finish P1 NAME done|failed OUTCOME REPLY   what the bridge leaves after retiring
+#   spool_record NAME OUTCOME REPLY   a record of a journal on stdout
+#   spool_result P1 NAME OUTCOME REPLY   a result in work/result, in the journal $SPOOL_JOURNAL
+#   spool_finish P1 NAME done|failed OUTCOME REPLY   what the bridge leaves after retiring, in done/ in a journal of that name
 #   workitem FIELDS [WFID]  a workitem on stdout
 #   put [FIELDS] [WFID]     hands one in to P1 and prints its name
 
@@ -18,6 +19,7 @@ spool_home()
 	*) SPOOL_BIN=$SPOOL_TREE/$SKYNET_BUILD/libexec/skynet ;;
 	esac
 	SPOOL_DATA=$SPOOL_TREE/tests/data/workitems
+	SPOOL_JOURNAL=20261122T105443.865116-4711.results
 	SKYNET_HOME=$BATS_TEST_TMPDIR/home
 	PATH=$SPOOL_BIN:$PATH
 	export SKYNET_HOME PATH SPOOL_BIN SPOOL_DATA
@@ -49,16 +51,16 @@ spool_claim()
 	mv "$SKYNET_HOME/spool/$1/work/new/$2" "$SKYNET_HOME/spool/$1/work/cur/$2,a1"
 }
 
-_spool_result_text()
+spool_record()
 {
-	printf 'outcome: %s\nattempt: 2\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:44.115116Z\n' "$1"
-	printf 'send: reply\nlength: %s\nsha256: %s\n\n%s' "$(printf %s "$2" | wc -c)" \
-		"$(printf %s "$2" | sha256sum | cut -d' ' -f1)" "$2"
+	printf 'outcome: %s\nattempt: 2\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:44.115116Z\n' "$2"
+	printf 'send: reply\nlength: %s\nsha256: %s\nworkitem: %s\n\n%s\n' "$(printf %s "$3" | wc -c)" \
+		"$(printf %s "$3" | sha256sum | cut -d' ' -f1)" "$1" "$3"
 }
 
 spool_result()
 {
-	_spool_result_text "$3" "$4" >"$SKYNET_HOME/spool/$1/work/result/new/$2"
+	spool_record "$2" "$3" "$4" >>"$SKYNET_HOME/spool/$1/work/result/$SPOOL_JOURNAL"
 }
 
 # Where the files of a finished one are: spool_bucket NAME.
@@ -72,10 +74,12 @@ spool_finish()
 	local s=$SKYNET_HOME/spool/$1 dir
 	dir=$s/$3/$(spool_bucket "$2")
 	mkdir -p "$dir"
+	case $3 in
+	done) spool_record "$2" "$4" "$5" >>"$dir/$SPOOL_JOURNAL" ;;
+	*) spool_record "$2" "$4" "$5" | head -c -1 >"$dir/$2.result" ;;
+	esac
 	mv "$s/open/$2" "$dir/$2.json"
 	rm -f "$s/work/new/$2" "$s/work/cur/$2",a*
-	_spool_result_text "$4" "$5" >"$dir/$2.result"
-	rm -f "$s/work/result/new/$2"
 }
 
 workitem()

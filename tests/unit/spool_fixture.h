@@ -10,6 +10,7 @@
 #include "spool/recover.h"
 #include "spool/result.h"
 #include "spool/retire.h"
+#include "spool/spool.h"
 #include "sys/dir.h"
 
 #define BODY "{\"fei\":{\"wfid\":\"w\"},\"fields\":{}}"
@@ -21,7 +22,7 @@ struct fixture {
 	struct sn_spool s;
 	struct sn_name_clock clock;
 	char name[SN_NAME_SIZE], a1[SN_ATTEMPT_SIZE], a2[SN_ATTEMPT_SIZE], json[64 + SN_NAME_SIZE],
-		result[64 + SN_NAME_SIZE];
+		result[64 + SN_NAME_SIZE]; /* below done/ or failed/ */
 };
 
 static inline void new_name(struct fixture *f)
@@ -70,13 +71,79 @@ static inline void deliver(struct fixture *f)
 static const struct sn_result OK = {
 	.outcome = SN_OK, .send = SN_SEND_REPLY, .attempt = 1, .started_us = 1, .finished_us = 2};
 
-static inline void work(struct fixture *f, const char *reply)
+/* What a worker writes: message 0 is the answer. */
+static inline int say(struct fixture *f, unsigned message, const char *text)
 {
 	struct sn_result res = OK;
 
-	sn_digest_hex(reply, strlen(reply), res.sha256);
-	assert_int_equal(sn_result_write(&f->s, f->a1, &res, reply, strlen(reply), false), 0);
-	assert_int_equal(sn_claim_finish(&f->s, f->name, 1, false), 0);
+	res.message = message;
+	memcpy(res.name, f->name, sizeof res.name);
+	sn_digest_hex(text, strlen(text), res.sha256);
+	return sn_result_write(&f->s, &res, text, strlen(text), false);
+}
+
+static inline void work(struct fixture *f, const char *reply)
+{
+	assert_int_equal(say(f, 0, reply), 0);
+}
+
+/* The answer in the journals of dir. Release it. */
+static inline int find(struct fixture *f, int dir, struct sn_result_file *ret)
+{
+	*ret = (struct sn_result_file){.text = SN_BUF(1 << 20)};
+	return sn_result_find(dir, f->name, ret);
+}
+
+/* The one journal in dir. */
+static inline int first_journal(void *arg, const char *leaf)
+{
+	if (!sn_journal_valid(leaf))
+		return 0;
+	memcpy(arg, leaf, strlen(leaf) + 1);
+	return 1;
+}
+
+static inline void journal_in(int dir, char ret_leaf[SN_JOURNAL_SIZE])
+{
+	assert_int_equal(sn_dir_each(dir, first_journal, ret_leaf), 1);
+}
+
+/* Text of this length, the caller's. */
+static inline char *text_of(size_t len)
+{
+	char *body = malloc(len + 1);
+
+	assert_non_null(body);
+	memset(body, 'x', len);
+	body[len] = '\0';
+	return body;
+}
+
+static inline void say_much(struct fixture *f, size_t len, int want)
+{
+	char *body = text_of(len);
+
+	assert_int_equal(say(f, 0, body), want);
+	free(body);
+}
+
+static inline int open_journal(struct fixture *f)
+{
+	char leaf[SN_JOURNAL_SIZE];
+	int fd;
+
+	journal_in(f->s.result, leaf);
+	fd = openat(f->s.result, leaf, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static inline off_t size_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_size;
 }
 
 static inline mode_t mode_of(int fd, const char *path)

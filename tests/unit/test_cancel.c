@@ -128,7 +128,7 @@ static void withdraw(void **state)
 	assert_int_equal(faccessat(f->s.cur, f->a1, F_OK, 0), 0);
 }
 
-/* open/NAME → TREE/…/NAME.json, as retire.1. */
+/* open/NAME → TREE/…/NAME.json, as retire.2. */
 static void finish(struct fixture *f, int dir)
 {
 	char json[SN_NAME_SIZE + 8];

@@ -24,6 +24,7 @@ static void round_trip(void **state)
 						.attempt = 999,
 						.started_us = 1,
 						.finished_us = 1795344883901200,
+						.message = o % 3 == 0 ? SN_MESSAGE_MAX : 0,
 						.length = 5};
 			struct sn_buf b = SN_BUF(SN_RESULT_HEADER_MAX);
 			struct sn_result got;
@@ -43,6 +44,7 @@ static void round_trip(void **state)
 			assert_int_equal(got.finished_us, 1795344883901200);
 			assert_string_equal(got.sha256, res.sha256);
 			assert_string_equal(got.name, res.name);
+			assert_int_equal(got.message, res.message);
 			sn_buf_release(&b);
 		}
 	}
@@ -83,60 +85,63 @@ static void order_does_not_matter(void **state)
 	assert_string_equal(res.sha256, "");
 }
 
+static const char *const MALFORMED[] = {
+	"",
+	"\n",
+	"\n\n",
+	"outcome: ok\n\n",
+	HEAD "\n",			      /* no length */
+	"outcome: ok\n" HEAD "length: 0\n\n", /* twice */
+	HEAD "length: 0\nlength: 0\n\n",
+	HEAD "length: -1\n\n",
+	HEAD "length: \n\n",
+	HEAD "length: 0x1\n\n",
+	HEAD "length:  1\n\n",
+	HEAD "length: 1 \n\n",
+	HEAD "length: 9999999999999999999\n\n",
+	HEAD "length: 18446744073709551616\n\n",
+	HEAD "length: 0\r\n\r\n",
+	HEAD "length:0\n\n",
+	HEAD "Length: 0\n\n",
+	HEAD "length: 0\nother: 1\n\n",
+	HEAD "length: 0\n : \n\n",
+	HEAD "length: 0\nno colon\n\n",
+	HEAD "length: 0\nsha256: \n\n",
+	HEAD "length: 0\nsha256: " HEX64 "0\n\n",
+	HEAD "length: 0\nsha256: 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n\n",
+	HEAD "length: 0\nworkitem: \n\n",
+	HEAD "length: 0\nworkitem: ../" NAME "\n\n",
+	HEAD "length: 0\nworkitem: " NAME ",a1\n\n",
+	HEAD "length: 0\nworkitem: " NAME "\nworkitem: " NAME "\n\n",
+	HEAD "length: 0\nmessage: 0\n\n",
+	HEAD "length: 0\nmessage: 10000\n\n",
+	HEAD "length: 0\nmessage: 4294967297\n\n",
+	HEAD "length: 0\nmessage: 1\nmessage: 1\n\n",
+	HEAD "length: 0\n", /* no empty line */
+	HEAD "length: 0",
+	"outcome: fine\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
+	"send: reply\nlength: 0\n\n",
+	"outcome: ok\nattempt: 0\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
+	"send: reply\nlength: 0\n\n",
+	"outcome: ok\nattempt: 1000\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
+	"send: reply\nlength: 0\n\n",
+	"outcome: ok\nattempt: 4294967297\nstarted: 2026-11-22T10:54:43.865116Z\n"
+	"finished: 2026-11-22T10:54:43.901200Z\nsend: reply\nlength: 0\n\n",
+	"outcome: ok\nattempt: 1\nstarted: yesterday\nfinished: 2026-11-22T10:54:43.901200Z\n"
+	"send: reply\nlength: 0\n\n",
+	"outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
+	"send: all\nlength: 0\n\n",
+};
+
 static void malformed(void **state)
 {
-	static const char *const CASES[] = {
-		"",
-		"\n",
-		"\n\n",
-		"outcome: ok\n\n",
-		HEAD "\n",			      /* no length */
-		"outcome: ok\n" HEAD "length: 0\n\n", /* twice */
-		HEAD "length: 0\nlength: 0\n\n",
-		HEAD "length: -1\n\n",
-		HEAD "length: \n\n",
-		HEAD "length: 0x1\n\n",
-		HEAD "length:  1\n\n",
-		HEAD "length: 1 \n\n",
-		HEAD "length: 9999999999999999999\n\n",
-		HEAD "length: 18446744073709551616\n\n",
-		HEAD "length: 0\r\n\r\n",
-		HEAD "length:0\n\n",
-		HEAD "Length: 0\n\n",
-		HEAD "length: 0\nother: 1\n\n",
-		HEAD "length: 0\n : \n\n",
-		HEAD "length: 0\nno colon\n\n",
-		HEAD "length: 0\nsha256: \n\n",
-		HEAD "length: 0\nsha256: " HEX64 "0\n\n",
-		HEAD
-		"length: 0\nsha256: 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\n\n",
-		HEAD "length: 0\nworkitem: \n\n",
-		HEAD "length: 0\nworkitem: ../" NAME "\n\n",
-		HEAD "length: 0\nworkitem: " NAME ",a1\n\n",
-		HEAD "length: 0\nworkitem: " NAME "\nworkitem: " NAME "\n\n",
-		HEAD "length: 0\n", /* no empty line */
-		HEAD "length: 0",
-		"outcome: fine\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
-		"send: reply\nlength: 0\n\n",
-		"outcome: ok\nattempt: 0\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
-		"send: reply\nlength: 0\n\n",
-		"outcome: ok\nattempt: 1000\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
-		"send: reply\nlength: 0\n\n",
-		"outcome: ok\nattempt: 4294967297\nstarted: 2026-11-22T10:54:43.865116Z\n"
-		"finished: 2026-11-22T10:54:43.901200Z\nsend: reply\nlength: 0\n\n",
-		"outcome: ok\nattempt: 1\nstarted: yesterday\nfinished: 2026-11-22T10:54:43.901200Z\n"
-		"send: reply\nlength: 0\n\n",
-		"outcome: ok\nattempt: 1\nstarted: 2026-11-22T10:54:43.865116Z\nfinished: 2026-11-22T10:54:43.901200Z\n"
-		"send: all\nlength: 0\n\n",
-	};
-
 	(void)state;
-	for (size_t i = 0; i < SN_COUNT(CASES); i++) {
+	for (size_t i = 0; i < SN_COUNT(MALFORMED); i++) {
 		struct sn_result res = {.attempt = 77};
 		size_t at = 88;
 
-		if (parse(CASES[i], strlen(CASES[i]), &res, &at) != -EINVAL)
-			fail_msg("accepted: %s", CASES[i]);
+		if (parse(MALFORMED[i], strlen(MALFORMED[i]), &res, &at) != -EINVAL)
+			fail_msg("accepted: %s", MALFORMED[i]);
 		assert_int_equal(res.attempt, 77);
 		assert_int_equal(at, 88);
 	}
@@ -203,6 +208,32 @@ static void every_byte(void **state)
 	}
 }
 
+/* Of a header that is still being written one cannot say that it is none; of what is none one can. */
+static void heads(void **state)
+{
+	static const char TEXT[] = GOOD;
+	char junk[SN_RESULT_HEADER_MAX];
+	struct sn_result res = {.attempt = 77};
+	size_t at = 88, head = strlen(TEXT) - 3;
+
+	(void)state;
+	for (size_t cut = 0; cut < head; cut++)
+		assert_int_equal(sn_result_parse_head(TEXT, cut, &res, &at), -EAGAIN);
+	assert_int_equal(at, 88);
+	assert_int_equal(res.attempt, 77);
+	for (size_t cut = head; cut <= strlen(TEXT);
+	     cut++) { /* the body may be on its way, and others behind it */
+		assert_int_equal(sn_result_parse_head(TEXT, cut, &res, &at), 0);
+		assert_int_equal(at, head);
+	}
+	memset(junk, 'a', sizeof junk);
+	assert_int_equal(sn_result_parse_head(junk, 127, &res, &at), -EAGAIN);
+	assert_int_equal(sn_result_parse_head(junk, 128, &res, &at), -EINVAL);
+	assert_int_equal(sn_result_parse_head("\n", 1, &res, &at), -EINVAL);
+	assert_int_equal(sn_result_parse_head("x\n", 2, &res, &at), -EINVAL);
+	assert_int_equal(sn_result_parse_head("\0\n", 2, &res, &at), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +244,7 @@ int main(void)
 		cmocka_unit_test(hostile_lengths),
 		cmocka_unit_test(nul_and_long_lines),
 		cmocka_unit_test(every_byte),
+		cmocka_unit_test(heads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,38 @@
+/* Which workitems have their answer in the journals of work/result (docs/SPOOL.md, section 6). A journal is read from its
+ * beginning to its end, so whoever wants to know of many asks for all of them at once:
+ *
+ *	struct answered a = {0};
+ *	(void)answered_add(&a, name);	each
+ *	if (answered_look(&a, x) > 0)
+ *		if (answered_not(&a, name)) …	each
+ *	answered_release(&a);
+ *
+ * What a worker is still writing does not count: ask for what no worker has any more. */
+#ifndef EXO_ANSWERED_H
+#define EXO_ANSWERED_H
+
+#include "data/result.h"
+
+struct exo;
+
+enum { ANSWERED_MAX = 64 << 10 };
+
+struct answered {
+	uint64_t *keys; /* 8 bytes for each name: a hash, and in the lowest bit whether it has an answer */
+	size_t count, cap;
+	size_t left; /* of answered_look(): so many have none */
+};
+
+/* -ENOSPC: these are all that it can take at once. */
+int answered_add(struct answered *a, const char *name) SN_CHECK;
+/* Reads the journals, unless nothing was added. Nothing is added afterwards. Returns how many have no answer: none
+ * where the journals cannot be read, and answered_not() says so of none; the next rescan asks again. */
+size_t answered_look(struct answered *a, const struct exo *x);
+/* It was added, and no journal has its answer. */
+bool answered_not(const struct answered *a, const char *name);
+void answered_release(struct answered *a);
+
+/* For one alone: true, and what became of it. */
+bool answered_one(const struct exo *x, const char *name, enum sn_outcome *ret);
+
+#endif

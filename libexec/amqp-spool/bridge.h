@@ -224,7 +224,6 @@ struct participant *participant_find(struct bridge *b, const char *name);
 /* Reads the home again: adds, updates, marks removed ones stale and drops them. 0, or -EINVAL if some were bad. */
 int participants_load(struct bridge *b) SN_CHECK;
 void participant_set_error(struct participant *p, const char *fmt, ...) SN_PRINTF(2, 3);
-void participants_release(struct bridge *b);
 
 /* item.c */
 struct item *item_find(struct participant *p, const char *name);

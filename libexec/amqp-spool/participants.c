@@ -195,14 +195,3 @@ int participants_load(struct bridge *b)
 	status_touch(b);
 	return bad > 0 ? -EINVAL : 0;
 }
-
-void participants_release(struct bridge *b)
-{
-	struct participant *p, *next;
-
-	for (p = TAILQ_FIRST(&b->participants); p != NULL; p = next) {
-		next = TAILQ_NEXT(p, link);
-		p->stale = true;
-		participant_free(p);
-	}
-}

@@ -219,16 +219,24 @@ int sn_journal_each(int dir, int (*each)(void *arg, int fd, const struct sn_reco
 	return sn_dir_each(dir, walk_one, &w);
 }
 
+struct search {
+	const char *name;
+	enum sn_outcome *ret_outcome;
+};
+
 static int answers(void *arg, int fd, const struct sn_record *rec)
 {
+	struct search *s = arg;
+
 	(void)fd;
-	return rec->head.message == 0 && strcmp(rec->head.name, arg) == 0;
+	if (rec->head.message != 0 || strcmp(rec->head.name, s->name) != 0)
+		return 0;
+	if (s->ret_outcome != NULL)
+		*s->ret_outcome = rec->head.outcome;
+	return 1;
 }
 
-int sn_journal_has(int dir, const char *name)
+int sn_journal_has(int dir, const char *name, enum sn_outcome *ret_outcome)
 {
-	char copy[SN_NAME_SIZE];
-
-	sn_copy_text(copy, sizeof copy, name);
-	return sn_journal_each(dir, answers, copy);
+	return sn_journal_each(dir, answers, &(struct search){.name = name, .ret_outcome = ret_outcome});
 }

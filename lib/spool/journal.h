@@ -56,7 +56,8 @@ int sn_records_next(struct sn_records *r, struct sn_record *ret) SN_CHECK;
 /* Calls `each` with every record of every journal in dir until it returns non-zero, which is then returned. What cannot be
  * read is passed over, but for our own lack of descriptors or memory: -errno. fd: the journal, for reading bodies. */
 int sn_journal_each(int dir, int (*each)(void *arg, int fd, const struct sn_record *rec), void *arg) SN_CHECK;
-/* 1: there is an answer to the workitem in dir; 0: there is none; -errno. */
-int sn_journal_has(int dir, const char *name) SN_CHECK;
+/* 1: there is an answer to the workitem in dir, with that outcome (ret_outcome may be NULL); 0: there is none; -errno: it is not
+ * known. */
+int sn_journal_has(int dir, const char *name, enum sn_outcome *ret_outcome) SN_CHECK;
 
 #endif

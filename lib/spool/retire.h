@@ -11,8 +11,7 @@ struct sn_retirement {
 	bool failed;	  /* into failed/ instead of done/ */
 	unsigned attempt; /* from the result; unlinked from cur/ together with attempts up to max_attempts */
 	unsigned max_attempts;
-	const void *
-		result; /* the whole result as read, header and body; NULL: there is none, or it is kept already */
+	const void *result; /* header and body, as read; NULL: there is none */
 	size_t result_len;
 	bool once;	 /* it was linked into new/ once: what was in cur/ is not there any more */
 	const char *log; /* text for NAME.log, or NULL */

@@ -20,7 +20,7 @@ static bool in_hand(const struct sn_spool *s, const char *name)
 		if (exists(s->cur, leaf))
 			return true;
 	}
-	return sn_journal_has(s->result, name) == 1;
+	return sn_journal_has(s->result, name, NULL) != 0; /* not known is as good as answered */
 }
 
 int sn_hold(struct sn_spool *s, const char *name)

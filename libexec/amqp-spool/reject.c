@@ -109,7 +109,8 @@ static void give_up(struct item *it, int error)
 {
 	struct participant *p = it->p;
 
-	if (faccessat(p->spool.open, it->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) {
+	if (it->journal != NULL && faccessat(p->spool.open, it->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+	    errno == ENOENT) {
 		reject_orphan(it->journal, &it->record);
 		item_ack(it);
 		item_remove(it);

@@ -54,12 +54,6 @@ static int strike(void *arg, int fd, const struct sn_record *rec)
 	return a->left == 0;
 }
 
-static void complain(int r)
-{
-	if (r < 0)
-		sn_err("cannot read work/result: %s", strerror(-r));
-}
-
 /* Each once: one workitem may lie in cur/ as several attempts. */
 static void sort(struct answered *a)
 {
@@ -81,9 +75,10 @@ size_t answered_look(struct answered *a, const struct exo *x)
 		return 0;
 	sort(a);
 	r = sn_journal_each(x->spool.result, strike, a);
-	complain(r);
-	if (r < 0) /* nothing is known of any: no work is done again for that */
+	if (r < 0) { /* nothing is known of any: no work is done again for that */
+		sn_err("cannot read work/result: %s", strerror(-r));
 		a->count = a->left = 0;
+	}
 	return a->left;
 }
 
@@ -98,30 +93,4 @@ void answered_release(struct answered *a)
 {
 	free(a->keys);
 	*a = (struct answered){0};
-}
-
-struct search {
-	const char *name;
-	enum sn_outcome outcome;
-};
-
-static int take(void *arg, int fd, const struct sn_record *rec)
-{
-	struct search *s = arg;
-
-	(void)fd;
-	if (rec->head.message != 0 || strcmp(rec->head.name, s->name) != 0)
-		return 0;
-	s->outcome = rec->head.outcome;
-	return 1;
-}
-
-bool answered_one(const struct exo *x, const char *name, enum sn_outcome *ret)
-{
-	struct search s = {.name = name};
-	int r = sn_journal_each(x->spool.result, take, &s);
-
-	complain(r);
-	*ret = s.outcome;
-	return r == 1;
 }

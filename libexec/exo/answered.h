@@ -1,5 +1,5 @@
 /* Which workitems have their answer in the journals of work/result (docs/SPOOL.md, section 6). A journal is read from its
- * beginning to its end, so whoever wants to know of many asks for all of them at once:
+ * beginning to its end, so whoever wants to know of many asks for all of them at once (of one: sn_journal_has()):
  *
  *	struct answered a = {0};
  *	(void)answered_add(&a, name);	each
@@ -11,7 +11,7 @@
 #ifndef EXO_ANSWERED_H
 #define EXO_ANSWERED_H
 
-#include "data/result.h"
+#include "base/base.h"
 
 struct exo;
 
@@ -31,8 +31,5 @@ size_t answered_look(struct answered *a, const struct exo *x);
 /* It was added, and no journal has its answer. */
 bool answered_not(const struct answered *a, const char *name);
 void answered_release(struct answered *a);
-
-/* For one alone: true, and what became of it. */
-bool answered_one(const struct exo *x, const char *name, enum sn_outcome *ret);
 
 #endif

@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 
 #include "answer.h"
-#include "answered.h"
 #include "cancel.h"
 #include "exo.h"
 #include "sys/signame.h"
@@ -43,8 +42,12 @@ static void lose_job(struct worker *w, const char *how)
 	char why[DEATH_WHY_SIZE];
 	enum sn_outcome outcome;
 	unsigned tried;
+	int r;
 
-	if (answered_one(x, job->item.name, &outcome)) { /* it died between that and its `done` */
+	r = sn_journal_has(x->spool.result, job->item.name, &outcome);
+	if (r < 0)
+		sn_err("cannot read work/result: %s", strerror(-r));
+	if (r == 1) { /* it died between that and its `done` */
 		sn_info("name=%s attempt=%u: had its answer when its worker ended", job->item.name,
 			job->item.attempt);
 		answer_stored(x, &job->item, sn_outcome_name(outcome));

@@ -1,7 +1,6 @@
 /* Which workitem goes to which worker. */
 #include <fcntl.h>
 
-#include "answered.h"
 #include "cancel.h"
 #include "exo.h"
 
@@ -38,10 +37,8 @@ static void drop_second_link(struct exo *x, const struct item *held)
 /* new/NAME could not be claimed because cur/NAME,a1 is there: the bridge linked it in again. */
 static void claim_twice(struct exo *x, const struct item *it)
 {
-	enum sn_outcome outcome;
-
-	if (answered_one(x, it->name, &outcome))
-		return;				/* finished: the bridge takes both away */
+	if (sn_journal_has(x->spool.result, it->name, NULL) != 0)
+		return;				/* finished: the bridge takes both away; or not known */
 	unlink_quietly(x->spool.new, it->name); /* open/ has it; seen again otherwise */
 	intake_resume(x, it, NULL);
 }

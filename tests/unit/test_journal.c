@@ -161,9 +161,9 @@ static void no_room_and_no_way_back(void **state)
 	no_limit(RLIMIT_FSIZE);
 	cannot_truncate = false;
 	assert_int_equal(sn_dir_count(dir), 1);
-	assert_int_equal(sn_journal_has(dir, f->name), 0);
+	assert_int_equal(sn_journal_has(dir, f->name, NULL), 0);
 	assert_int_equal(sn_retire_keep(&f->s, &ret), 0);
-	assert_int_equal(sn_journal_has(dir, f->name), 1);
+	assert_int_equal(sn_journal_has(dir, f->name, NULL), 1);
 
 	limit(RLIMIT_FSIZE, (rlim_t)rf.text.len + 50);
 	cannot_truncate = true;

@@ -25,7 +25,7 @@ static void is_refused(struct fixture *f, int want)
 {
 	assert_int_equal(open_result(f, geteuid()), want);
 	assert_int_equal(open_result(f, (uid_t)-1), want);
-	assert_int_equal(sn_journal_has(f->s.result, f->name), 1);
+	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 1);
 	assert_int_equal(unlinkat(f->s.result, LEAF, 0), 0);
 }
 
@@ -64,7 +64,7 @@ static void hostile_kinds(void **state)
 		is_refused(f, -EINVAL);
 	assert_int_equal(mkdirat(f->s.result, LEAF, 0777), 0);
 	assert_int_equal(open_result(f, geteuid()), -EINVAL);
-	assert_int_equal(sn_journal_has(f->s.result, f->name), 1);
+	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 1);
 	(void)alarm(0);
 }
 
@@ -268,8 +268,8 @@ static void framing_in_a_body(void **state)
 	assert_int_equal(sn_buf_addf(&b, "\n\n" HEAD "length: 2\nworkitem: %s\n\n{}\n", victim), 0);
 	new_name(f);
 	work(f, b.data);
-	assert_int_equal(sn_journal_has(f->s.result, victim), 0);
-	assert_int_equal(sn_journal_has(f->s.result, f->name), 1);
+	assert_int_equal(sn_journal_has(f->s.result, victim, NULL), 0);
+	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 1);
 	sn_buf_release(&b);
 }
 
@@ -313,7 +313,7 @@ static void walking(void **state)
 	few.rlim_cur = (rlim_t)dup(0) + 1; /* for the directory, and nothing else */
 	assert_int_equal(close((int)few.rlim_cur - 1), 0);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	count[0] = sn_journal_has(f->s.result, f->name);
+	count[0] = sn_journal_has(f->s.result, f->name, NULL);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &many), 0);
 	assert_int_equal(count[0], -EMFILE); /* and not: it has no answer */
 }

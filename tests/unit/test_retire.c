@@ -92,7 +92,7 @@ static void retire_failing_at(struct fixture *f, const char *step, bool failed)
 	in = failed ? f->s.failed : f->s.done;
 	assert_true(!test_exists(in, f->json) || kept(f, failed) > 0);
 	assert_true(test_exists(f->s.open, f->name) || test_exists(in, f->json));
-	assert_int_equal(sn_journal_has(f->s.result, f->name), 1);
+	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 1);
 	assert_int_equal(keep_and_retire(f, &ret), 0);
 	assert_int_equal(sn_retire(&f->s, &ret), 0);
 	assert_true(test_exists(in, f->json));
@@ -141,7 +141,7 @@ static void kept_in_part(void **state)
 		dir = sn_spool_done_dir(&f->s, f->name);
 		fd = openat(dir, leaf, O_WRONLY | O_CLOEXEC);
 		assert_int_equal(ftruncate(fd, cut), 0);
-		assert_int_equal(sn_journal_has(dir, f->name), 0);
+		assert_int_equal(sn_journal_has(dir, f->name, NULL), 0);
 		next_life(f);
 		assert_int_equal(sn_retire_keep(&f->s, &ret), 0);
 		dir = sn_spool_done_dir(&f->s, f->name);

@@ -83,10 +83,10 @@ static void whole_way(void **state)
 	assert_int_equal(sn_claim(&f->s, f->name), -ENOENT);
 	assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_IN_CUR);
 	assert_int_equal(attempt, 1);
-	assert_int_equal(sn_journal_has(f->s.result, f->name), 0);
+	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 0);
 	assert_int_equal(find(f, f->s.result, &rf), -ENOENT);
 	work(f, "{\"reply\":1}");
-	assert_int_equal(sn_journal_has(f->s.result, f->name), 1);
+	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 1);
 	assert_int_equal(find(f, f->s.result, &rf), 0);
 	assert_string_equal(rf.text.data + rf.body_at, "{\"reply\":1}");
 	assert_int_equal(rf.head.outcome, SN_OK);
@@ -230,7 +230,7 @@ static void messages(void **state)
 
 	for (unsigned i = 1; i <= 3; i++)
 		assert_int_equal(say(f, i, "{}"), 0);
-	assert_int_equal(sn_journal_has(f->s.result, f->name), 0); /* none of them is the answer */
+	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 0); /* none of them is the answer */
 	assert_int_equal(find(f, f->s.result, &rf), -ENOENT);
 	work(f, "{\"answer\":1}");
 	assert_int_equal(find(f, f->s.result, &rf), 0);

@@ -91,7 +91,6 @@ static void advise(struct cancel *k, const struct sn_item *it)
 			      "%s %s: is held: it does not run before skynet spool release", name, it->name);
 		break;
 	case SN_ITEM_NEW:
-	case SN_ITEM_OPEN:
 		sn_cli_failed(
 			&k->cli, SN_EXIT_NOT_RUNNING,
 			"%s %s: waits, and %s does not run: skynet spool hold %s %s keeps it from being worked on",

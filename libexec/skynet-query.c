@@ -54,18 +54,20 @@ static struct sn_span whole(const char *line)
 static const char *where(const struct sn_item *it, bool running)
 {
 	switch (it->state) {
-	case SN_ITEM_NEW:
-		return running ? "waits in the spool" : "waits in the spool; the participant does not run";
 	case SN_ITEM_CUR:
-		return running ? "claimed: runs next, or ends just now"
-			       : "was being worked on; the participant does not run";
+		return running ? "in hand: runs next, or ends just now"
+			       : "is being worked on, but the participant does not run";
 	case SN_ITEM_RESULT:
 		return "is finished, its reply is on the way out";
 	case SN_ITEM_HELD:
 		return "is held (skynet spool release)";
 	default:
-		return "is in the ledger, unfinished";
+		break;
 	}
+	if (running)
+		return "waits in the spool";
+	return it->attempt > 0 ? "was being worked on; the participant does not run"
+			       : "waits in the spool; the participant does not run";
 }
 
 static void print_items(struct query *q)

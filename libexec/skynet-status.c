@@ -23,7 +23,7 @@ static const struct sn_command COMMAND = {
 	"        answered within a second); of the bridge: connected, connecting, brokerless, blocked\n"
 	"WANT    up, down, - (not enabled), ? (down, and only root may know more)\n"
 	"UPTIME  of the process, or how long it has been in this state\n"
-	"NEW CUR FAILED  workitems that wait, are worked on, need a person (-: not permitted to look)\n\n"
+	"NEW CUR FAILED  workitems that wait, are in hand or answered, need a person (-: not permitted to look)\n\n"
 	"Exit code: 0 all run; 3 one that should run, or was named, does not; 4 no such participant.",
 	OPTIONS};
 
@@ -36,13 +36,6 @@ struct show {
 struct counts { /* -1: not permitted, or no such thing */
 	int waiting, working, failed;
 };
-
-static int count_entries(int root, const char *path)
-{
-	SN_AUTOFD int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? -1 : sn_dir_count(fd);
-}
 
 struct json_count {
 	int dir, count, depth;
@@ -68,6 +61,16 @@ static int count_json(void *arg, const char *name)
 	return 0;
 }
 
+static void count_open(int root, struct counts *n)
+{
+	SN_AUTOFD int open = sn_dir_open(root, "open");
+	SN_AUTOFD int result = sn_dir_open(root, "work/result");
+	const struct sn_shelf shelf = {.s = {.open = open, .result = result}};
+
+	if (open < 0 || sn_items_count(&shelf, &n->waiting, &n->working) < 0)
+		n->waiting = n->working = -1;
+}
+
 static struct counts count(const struct sn_home *h, const char *name)
 {
 	struct counts n = {-1, -1, -1};
@@ -79,8 +82,7 @@ static struct counts count(const struct sn_home *h, const char *name)
 
 	if (root < 0)
 		return n;
-	n.waiting = count_entries(root, "work/new");
-	n.working = count_entries(root, "work/cur");
+	count_open(root, &n);
 	failed.dir = sn_dir_open(root, "failed");
 	if (failed.dir >= 0) {
 		n.failed = sn_dir_each(failed.dir, count_json, &failed) == 0 ? failed.count : -1;

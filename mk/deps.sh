@@ -6,13 +6,13 @@ set -eu
 
 what=${1:-build}
 
-debian_build='gcc make pkg-config libc6-dev librabbitmq-dev libcjson-dev libinih-dev libev-dev libsqlite3-dev libssl-dev nettle-dev
+debian_build='gcc make pkg-config libc6-dev librabbitmq-dev libcjson-dev libinih-dev libev-dev libacl1-dev libsqlite3-dev libssl-dev nettle-dev
 	uthash-dev python3 python3-dev runit procps'
 debian_check='rabbitmq-server bats libcmocka-dev python3-pytest python3-pika strace openssl jq'
 debian_fast='parallel'
 debian_lint='clang-format clang-tidy cppcheck shellcheck mandoc'
 
-suse_build='gcc make pkg-config librabbitmq-devel cJSON-devel libinih-devel libev-devel sqlite3-devel libopenssl-devel libnettle-devel
+suse_build='gcc make pkg-config librabbitmq-devel cJSON-devel libinih-devel libev-devel libacl-devel sqlite3-devel libopenssl-devel libnettle-devel
 	uthash-devel python3 python3-devel runit procps'
 suse_check='rabbitmq-server bats libcmocka-devel python3-pytest python3-pika strace openssl jq'
 suse_fast='gnu_parallel'

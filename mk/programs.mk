@@ -13,13 +13,13 @@ SCRIPTS  := $(basename $(notdir $(wildcard libexec/*.sh spool-tools/*.sh)))
 PYCFLAGS := $(shell pkg-config --cflags python3-embed 2>/dev/null | sed 's/-I/-isystem /g')
 PYLIBS   := $(shell pkg-config --libs python3-embed 2>/dev/null)
 
-LIBS_amqp-spool := -lrabbitmq -lssl -lcrypto -lnettle -lcjson -lsqlite3 -linih -lev
+LIBS_amqp-spool := -lacl -lrabbitmq -lssl -lcrypto -lnettle -lcjson -lsqlite3 -linih -lev
 LIBS_amqp-call  := -lrabbitmq -lssl -lcrypto -lnettle -lcjson -linih
 LIBS_exo        := -lcjson -linih -lev
 LIBS_exo-python := $(PYLIBS) -lnettle -linih -lcjson
 LIBS_exo-so     := -lnettle -linih -lcjson -ldl
 LIBS_exo-exec   := -lnettle -linih -lcjson
-LIBS_default    := -lcjson -linih -lnettle -lsqlite3
+LIBS_default    := -lacl -lcjson -linih -lnettle -lsqlite3
 
 PROGS    := $(BIGPROGS:%=$(OUT)/%) $(OUT)/amqp-call $(ONEPROGS:%=$(OUT)/%)
 LINKS    := $(SCRIPTS:%=$(OUT)/%) $(OUT)/python $(OUT)/sv-templates

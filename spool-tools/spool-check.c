@@ -169,7 +169,7 @@ static void check(struct run *run, const char *participant, bool deep, bool brid
 		return;
 	if (r == 0)
 		r = sn_shelf_open(&cli->home, participant, &shelf);
-	if (r == 0 && shelf.s.new < 0) {
+	if (r == 0 && shelf.s.result < 0) {
 		sn_shelf_release(&shelf);
 		r = -EACCES;
 	}

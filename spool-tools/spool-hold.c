@@ -6,13 +6,13 @@ static const struct sn_option OPTIONS[] = {{0}};
 static const struct sn_command COMMAND = {
 	"spool-hold", "[OPTIONS] NAME ITEM…",
 	"Keeps waiting workitems (a name, its beginning, or a WFID) of participant NAME from being\n"
-	"worked on, until spool-release. What is being worked on cannot be held (exit 75).",
+	"worked on, until spool-release. What is being worked on or answered cannot be held (exit 75).",
 	OPTIONS};
 
 static void failed(struct sn_cli *cli, const char *name, int err)
 {
 	if (err == -EBUSY)
-		sn_cli_failed(cli, SN_EXIT_TRY_AGAIN, "%s: it is being worked on", name);
+		sn_cli_failed(cli, SN_EXIT_TRY_AGAIN, "%s: it is being worked on, or answered", name);
 	else
 		sn_cli_failed(cli, sn_cli_code(err), "%s: cannot hold it: %s", name, strerror(-err));
 }

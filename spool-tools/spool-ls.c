@@ -9,7 +9,7 @@ enum { OPT_STATE = 's', OPT_LINES = 'n', OPT_JSON = SN_OPT_FIRST };
 
 static const struct sn_option OPTIONS[] = {
 	{OPT_STATE, "state", "STATE",
-	 "only these: new, cur, result, open, held, failed, done, all (several: with commas)"},
+	 "only these: new, cur, result, held, failed, done, all (several: with commas)"},
 	{OPT_LINES, "lines", "N", "only the newest N"},
 	{OPT_JSON, "json", NULL, "one JSON object per line"},
 	{0}};

@@ -56,23 +56,52 @@ int sn_send_parse(const char *word, enum sn_send *ret)
 	return 0;
 }
 
+static char *put_line(char *to, const char *key, const char *value)
+{
+	return stpcpy(stpcpy(stpcpy(to, key), value), "\n");
+}
+
+static char *put_number(char *to, const char *key, uint64_t number)
+{
+	char digits[24], *d = digits + sizeof digits;
+
+	*--d = '\0';
+	do
+		*--d = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	return put_line(to, key, d);
+}
+
+static char *put_time(char *to, const char *key, int64_t us)
+{
+	char text[SN_TIME_TEXT_SIZE];
+
+	sn_time_format(us, text);
+	return put_line(to, key, text);
+}
+
+/* By hand: one of these is made for each workitem, and printf takes ten times as long. */
 int sn_result_format(const struct sn_result *res, struct sn_buf *out)
 {
-	char started[SN_TIME_TEXT_SIZE], finished[SN_TIME_TEXT_SIZE];
-	int r;
+	char *const from = sn_buf_reserve(out, SN_RESULT_HEADER_MAX), *to = from;
 
-	sn_time_format(res->started_us, started);
-	sn_time_format(res->finished_us, finished);
-	r = sn_buf_addf(out, "outcome: %s\nattempt: %u\nstarted: %s\nfinished: %s\nsend: %s\nlength: %zu\n",
-			OUTCOMES[res->outcome], res->attempt, started, finished, SENDS[res->send],
-			res->length);
-	if (r == 0 && res->sha256[0] != '\0')
-		r = sn_buf_addf(out, "sha256: %s\n", res->sha256);
-	if (r == 0 && res->name[0] != '\0')
-		r = sn_buf_addf(out, "workitem: %s\n", res->name);
-	if (r == 0 && res->message > 0)
-		r = sn_buf_addf(out, "message: %u\n", res->message);
-	return r == 0 ? sn_buf_adds(out, "\n") : r;
+	if (from == NULL)
+		return -E2BIG;
+	to = put_line(to, "outcome: ", OUTCOMES[res->outcome]);
+	to = put_number(to, "attempt: ", res->attempt);
+	to = put_time(to, "started: ", res->started_us);
+	to = put_time(to, "finished: ", res->finished_us);
+	to = put_line(to, "send: ", SENDS[res->send]);
+	to = put_number(to, "length: ", res->length);
+	if (res->sha256[0] != '\0')
+		to = put_line(to, "sha256: ", res->sha256);
+	if (res->name[0] != '\0')
+		to = put_line(to, "workitem: ", res->name);
+	if (res->message > 0)
+		to = put_number(to, "message: ", res->message);
+	to = stpcpy(to, "\n");
+	out->len += (size_t)(to - from);
+	return 0;
 }
 
 /* A decimal number of at most 18 digits. */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/fail.h"
+#include "spool/claim.h"
 #include "sys/dir.h"
 
 static const char *const SUFFIXES[SN_CANCEL_LEAVES] = {
@@ -112,14 +113,11 @@ int sn_cancel_decided(struct sn_spool *s, const char *name, bool tell)
 	return renameat(s->open, from, s->open, to) < 0 ? -errno : 0;
 }
 
-int sn_cancel_withdraw(struct sn_spool *s, const char *name)
+int sn_cancel_withdraw(const struct sn_spool *s, const char *name)
 {
 	int r = SN_FAIL("cancel.4");
 
-	if (r < 0)
-		return r;
-	/* Nobody but exo's rename takes a name away from here: one of the two comes first. */
-	return unlinkat(s->new, name, 0) < 0 ? -errno : 0;
+	return r < 0 ? r : sn_claim_lock(s, name);
 }
 
 /* done/ or failed/, where NAME.json is; -ENOENT. */

@@ -25,8 +25,8 @@ int sn_cancel_mark(struct sn_spool *s, const char *name, const char *by) SN_CHEC
 int sn_cancel_marked(const struct sn_spool *s, const char *name) SN_CHECK;
 /* cancel.3: NAME.cancel → done/…, or with `tell` → NAME.tell. 0; -ENOENT: it was, or was never there. */
 int sn_cancel_decided(struct sn_spool *s, const char *name, bool tell) SN_CHECK;
-/* cancel.4: takes the workitem out of new/. 0; -ENOENT: it is not there. */
-int sn_cancel_withdraw(struct sn_spool *s, const char *name) SN_CHECK;
+/* cancel.4: no worker can begin it any more while the descriptor that this returns is open. -EAGAIN: one has it; -ENOENT. */
+int sn_cancel_withdraw(const struct sn_spool *s, const char *name) SN_CHECK;
 /* cancel.6: the marker of a workitem that is not open any more goes to where the workitem is. 0; -EBUSY: it is open. */
 int sn_cancel_settle(struct sn_spool *s, const char *name) SN_CHECK;
 /* cancel.7: NAME.tell → done/…/NAME.cancel. 0; -ENOENT. */

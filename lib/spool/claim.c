@@ -1,53 +1,124 @@
 #include "spool/claim.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "base/fail.h"
 #include "sys/dir.h"
 
-int sn_claim(struct sn_spool *s, const char *name)
+enum { MOMENT_NS = 1000000, MOMENTS = 20 };
+
+static bool exists(int dir, const char *leaf)
 {
-	char leaf[SN_ATTEMPT_SIZE];
-	int r = SN_FAIL("claim.1");
+	return faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int open_file(const struct sn_spool *s, const char *name, int flags)
+{
+	int fd = openat(s->open, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | flags);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Locked, and still where it was: who took it away held the lock meanwhile. */
+static int lock(const struct sn_spool *s, const char *name, int fd)
+{
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || !exists(s->open, name)) {
+		int r = errno == EWOULDBLOCK ? -EAGAIN : -errno;
+
+		(void)close(fd); /* it was not written */
+		return r;
+	}
+	return fd;
+}
+
+int sn_claim_lock(const struct sn_spool *s, const char *name)
+{
+	return lock(s, name, open_file(s, name, 0));
+}
+
+/* NAME.hold is a second name of the file: looking for what is not there is dear, so it is done only where there is one. */
+static bool is_held(const struct sn_spool *s, const char *name, const struct stat *st)
+{
+	char hold[SN_NAME_SIZE + 8];
+
+	(void)stpcpy(stpcpy(hold, name), ".hold"); /* fits */
+	return st->st_nlink > 1 && exists(s->open, hold);
+}
+
+static int open_and_lock(struct sn_spool *s, const char *name)
+{
+	int fd;
+
+	/* The first read would set the atime: a journalled change of the inode for nobody. Only the owner may go without. */
+	fd = open_file(s, name, s->foreign ? 0 : O_NOATIME);
+	if (fd == -EPERM && !s->foreign) {
+		s->foreign = true;
+		fd = open_file(s, name, 0);
+	}
+	return lock(s, name, fd);
+}
+
+int sn_claim(struct sn_spool *s, const char *name, size_t *ret_size)
+{
+	static const struct timespec MOMENT = {.tv_nsec = MOMENT_NS};
+	int r = SN_FAIL("claim.1"), fd;
+	struct stat st;
 
 	if (r < 0)
 		return r;
-	sn_attempt_format(name, 1, leaf);
-	return renameat2(s->new, name, s->cur, leaf, RENAME_NOREPLACE) < 0 ? -errno : 0;
+	fd = open_and_lock(s, name);
+	for (int i = 0; fd == -EAGAIN && i < MOMENTS; i++) { /* somebody may only look (sn_claimed) */
+		(void)nanosleep(&MOMENT, NULL);		     /* cut short: no harm */
+		fd = open_and_lock(s, name);
+	}
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) == 0 && !is_held(s, name, &st)) {
+		*ret_size = (size_t)st.st_size;
+		return fd;
+	}
+	(void)close(fd); /* it was not written */
+	return -ENOENT;
 }
 
-int sn_claim_return(struct sn_spool *s, const char *name, unsigned attempt)
+int sn_claimed(const struct sn_spool *s, const char *name)
 {
-	char leaf[SN_ATTEMPT_SIZE];
+	SN_AUTOFD int fd = open_file(s, name, 0);
+
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK ? 1 : -errno;
+}
+
+int sn_claim_note(struct sn_spool *s, const char *name, unsigned attempt)
+{
+	char leaf[SN_ATTEMPT_SIZE], target[SN_NAME_SIZE + 16];
 	int r = SN_FAIL("claim.3");
 
 	if (r < 0)
 		return r;
 	sn_attempt_format(name, attempt, leaf);
-	if (renameat2(s->cur, leaf, s->new, name, RENAME_NOREPLACE) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return -errno;
-	return sn_dir_unlink(s->cur, leaf); /* reconcile linked it in already */
+	(void)stpcpy(stpcpy(target, "../../open/"), name); /* fits; for people: nothing of ours follows it */
+	return symlinkat(target, s->cur, leaf) < 0 && errno != EEXIST ? -errno : 0;
 }
 
-int sn_claim_uncount(struct sn_spool *s, const char *name, unsigned attempt)
+unsigned sn_claim_noted(const struct sn_spool *s, const char *name, unsigned max_attempts)
 {
-	char from[SN_ATTEMPT_SIZE], to[SN_ATTEMPT_SIZE];
-	int r = SN_FAIL("claim.4");
+	char leaf[SN_ATTEMPT_SIZE];
 
-	if (r < 0)
-		return r;
-	sn_attempt_format(name, attempt, from);
-	if (attempt > 1)
-		sn_attempt_format(name, attempt - 1, to);
-	r = attempt > 1 ? renameat2(s->cur, from, s->cur, to, RENAME_NOREPLACE)
-			: renameat2(s->cur, from, s->new, name, RENAME_NOREPLACE);
-	if (r == 0)
-		return 0;
-	if (errno != EEXIST || attempt > 1)
-		return -errno;
-	return sn_dir_unlink(s->cur, from); /* reconcile linked it in already */
+	for (unsigned a = max_attempts < SN_ATTEMPT_MAX ? max_attempts + 1 : SN_ATTEMPT_MAX; a > 0; a--) {
+		sn_attempt_format(name, a, leaf);
+		if (exists(s->cur, leaf))
+			return a;
+	}
+	return 0;
 }
 
 int sn_claim_again(struct sn_spool *s, const char *name, unsigned attempt)
@@ -61,5 +132,32 @@ int sn_claim_again(struct sn_spool *s, const char *name, unsigned attempt)
 		return -ERANGE;
 	sn_attempt_format(name, attempt, from);
 	sn_attempt_format(name, attempt + 1, to);
-	return renameat2(s->cur, from, s->cur, to, 0) < 0 ? -errno : 0;
+	if (renameat(s->cur, from, s->cur, to) == 0)
+		return 0;
+	return errno == ENOENT ? sn_claim_note(s, name, attempt + 1) : -errno;
+}
+
+int sn_claim_uncount(struct sn_spool *s, const char *name, unsigned attempt)
+{
+	char from[SN_ATTEMPT_SIZE], to[SN_ATTEMPT_SIZE];
+	int r = SN_FAIL("claim.4");
+
+	if (r < 0)
+		return r;
+	sn_attempt_format(name, attempt, from);
+	if (attempt <= 1)
+		return unlinkat(s->cur, from, 0) < 0 ? -errno : 0;
+	sn_attempt_format(name, attempt - 1, to);
+	return renameat(s->cur, from, s->cur, to) < 0 ? -errno : 0;
+}
+
+int sn_claim_forget(struct sn_spool *s, const char *name, unsigned attempt)
+{
+	char leaf[SN_ATTEMPT_SIZE];
+	int r = SN_FAIL("claim.5");
+
+	if (r < 0)
+		return r;
+	sn_attempt_format(name, attempt, leaf);
+	return sn_dir_unlink(s->cur, leaf);
 }

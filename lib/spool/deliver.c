@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include "base/fail.h"
-#include "base/log.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
 
@@ -38,25 +37,20 @@ int sn_deliver(struct sn_spool *s, char name[SN_NAME_SIZE], const void *body, si
 		return fd;
 	if ((r = SN_FAIL("deliver.2")) == 0)
 		r = sn_fd_write_all(fd, body, len);
-	if (r < 0) {
+	if (r < 0)
 		(void)unlinkat(s->open, name, 0); /* else the next start of the bridge finds it short */
-		return r;
-	}
-	r = sn_deliver_link(s, name);
-	if (r < 0) /* stored all the same: reconcile links it */
-		sn_debug("name=%s: cannot link into new/: %s", name, strerror(-r));
-	return 0;
+	return r;
 }
 
-int sn_deliver_link(struct sn_spool *s, const char *name)
+int sn_deliver_again(const struct sn_spool *s, const char *name)
 {
+	char leaf[SN_NAME_SIZE + 8];
 	int r = SN_FAIL("deliver.3");
 
-	if (r < 0)
-		return r;
-	if (linkat(s->open, name, s->new, name, 0) < 0 && errno != EEXIST)
-		return -errno;
-	return 0;
+	(void)snprintf(leaf, sizeof leaf, "%s.again", name); /* fits */
+	if (r == 0)
+		r = sn_dir_create(s->open, leaf, "", 0);
+	return r == 0 || r == -EEXIST ? sn_dir_unlink(s->open, leaf) : r;
 }
 
 int sn_deliver_aside(int bucket_fd, const char *name, const char *suffix, const void *body, size_t len)

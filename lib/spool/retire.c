@@ -8,47 +8,6 @@
 
 enum { LEAF_SIZE = SN_NAME_SIZE + 8 };
 
-/* retire.2 */
-static int move_workitem(struct sn_spool *s, int dir, const char *name)
-{
-	char leaf[LEAF_SIZE];
-	int r = SN_FAIL("retire.2");
-
-	if (r < 0)
-		return r;
-	(void)stpcpy(stpcpy(leaf, name), ".json"); /* fits: SN_NAME_MAX */
-	if (renameat(s->open, name, dir, leaf) == 0)
-		return 0;
-	if (errno != ENOENT)
-		return -errno;
-	return faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0; /* done before a crash */
-}
-
-/* retire.3: the attempt that answered; when the result does not say (or lies), all that there may be. */
-int sn_retire_clear(struct sn_spool *s, const struct sn_retirement *r)
-{
-	char leaf[SN_ATTEMPT_SIZE];
-	int err = SN_FAIL("retire.3");
-
-	if (err < 0)
-		return err;
-	sn_attempt_format(r->name, r->attempt > 0 ? r->attempt : 1, leaf);
-	if (unlinkat(s->cur, leaf, 0) < 0) {
-		for (unsigned a = 1; a <= r->max_attempts + 1; a++) {
-			sn_attempt_format(r->name, a, leaf);
-			err = sn_dir_unlink(s->cur, leaf);
-			if (err < 0 && err != -EISDIR && err != -EPERM)
-				return err;
-		}
-	} else if (r->once) {
-		return 0; /* looking for what is not there is half as dear as removing what is */
-	}
-	err = sn_dir_unlink(s->new, r->name); /* linked in again by reconcile, or never claimed */
-	return err == -EISDIR || err == -EPERM
-		       ? 0
-		       : err; /* a planted directory is the participant's own affair */
-}
-
 /* The copy that is there: of a crash in this step, perhaps short; else it is what was sent, and stays. */
 static int keep_again(int dir, const char *leaf, const struct sn_retirement *r)
 {
@@ -116,15 +75,20 @@ int sn_retire_keep(struct sn_spool *s, const struct sn_retirement *r)
 
 int sn_retire(struct sn_spool *s, const struct sn_retirement *r)
 {
-	int dir, err;
+	char leaf[LEAF_SIZE];
+	int dir, err = sn_name_valid(r->name) ? SN_FAIL("retire.2") : -EINVAL;
 
-	if (!sn_name_valid(r->name))
-		return -EINVAL;
+	if (err < 0)
+		return err;
 	dir = r->failed ? sn_spool_failed_dir(s, r->name) : sn_spool_done_dir(s, r->name);
 	if (dir < 0)
 		return dir;
-	err = move_workitem(s, dir, r->name);
-	return err < 0 ? err : sn_retire_clear(s, r);
+	(void)stpcpy(stpcpy(leaf, r->name), ".json"); /* fits: SN_NAME_MAX */
+	if (renameat(s->open, r->name, dir, leaf) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	return faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0; /* done before a crash */
 }
 
 static bool exists(int dir, const char *name)

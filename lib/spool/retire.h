@@ -1,4 +1,4 @@
-/* retire.1–3: the bridge ends a workitem. After a crash all are done again: a result may then be kept twice, nothing is
+/* retire.1 and retire.2: the bridge ends a workitem. After a crash all are done again: a result may then be kept twice, nothing is
  * ended without one. */
 #ifndef SN_RETIRE_H
 #define SN_RETIRE_H
@@ -8,21 +8,15 @@
 
 struct sn_retirement {
 	const char *name;
-	bool failed;	  /* into failed/ instead of done/ */
-	unsigned attempt; /* from the result; unlinked from cur/ together with attempts up to max_attempts */
-	unsigned max_attempts;
+	bool failed;	    /* into failed/ instead of done/ */
 	const void *result; /* header and body, as read; NULL: there is none */
 	size_t result_len;
-	bool once;	 /* it was linked into new/ once: what was in cur/ is not there any more */
 	const char *log; /* text for NAME.log, or NULL */
 };
 /* retire.1: keeps the result: in the journal of done/DATE/BUCKET, or as failed/…/NAME.result with NAME.log. 0 or -errno. */
 int sn_retire_keep(struct sn_spool *s, const struct sn_retirement *r) SN_CHECK;
-/* retire.2 and retire.3, afterwards. 0; -ENOENT: no open/NAME and no done/…/NAME.json; -errno: done as far as it went,
- * call again. */
+/* retire.2, afterwards. 0; -ENOENT: no open/NAME and no done/…/NAME.json; -errno: call again. */
 int sn_retire(struct sn_spool *s, const struct sn_retirement *r) SN_CHECK;
-/* retire.3 alone: of a workitem that lies in done/ or failed/. 0 or -errno. */
-int sn_retire_clear(struct sn_spool *s, const struct sn_retirement *r) SN_CHECK;
 /* 1 if done/ or failed/ has NAME.json already, else 0. */
 int sn_retired(struct sn_spool *s, const char *name) SN_CHECK;
 

@@ -4,54 +4,6 @@
 
 #include "sys/dir.h"
 
-static const struct sn_spool_layout LAYOUT[] = {
-	{".", 0751, SN_GROUP_ADM},
-	{"open", 02750, SN_GROUP_ADM},
-	{"done", 02750, SN_GROUP_ADM},
-	{"failed", 02750, SN_GROUP_ADM},
-	{"work", 0750, SN_GROUP_PARTICIPANT},
-	{"work/new", 02770, SN_GROUP_PARTICIPANT},
-	{"work/cur", 02770, SN_GROUP_PARTICIPANT},
-	{"work/result", 02777, SN_GROUP_SKYNET},
-};
-
-const struct sn_spool_layout *sn_spool_layout(size_t *ret_count)
-{
-	*ret_count = SN_COUNT(LAYOUT);
-	return LAYOUT;
-}
-
-gid_t sn_spool_group(const struct sn_spool_owner *owner, enum sn_spool_group group)
-{
-	if (group == SN_GROUP_ADM)
-		return owner->adm;
-	return group == SN_GROUP_PARTICIPANT ? owner->participant : owner->skynet_group;
-}
-
-int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_owner *owner)
-{
-	SN_AUTOFD int root = -1;
-
-	if (!sn_participant_valid(participant))
-		return -EINVAL;
-	root = sn_dir_make_open(spooldir, participant, 0751);
-	if (root < 0)
-		return root;
-	for (size_t i = 0; i < SN_COUNT(LAYOUT); i++) {
-		SN_AUTOFD int fd = -1;
-
-		if (i > 0 && mkdirat(root, LAYOUT[i].path, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		fd = openat(root, LAYOUT[i].path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		if (fchown(fd, owner->skynet, sn_spool_group(owner, LAYOUT[i].group)) < 0 ||
-		    fchmod(fd, LAYOUT[i].mode) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
 struct opening {
 	int *fd;
 	int parent;
@@ -69,7 +21,7 @@ static int open_one(struct sn_spool *s, const struct opening *o)
 	*o->fd = fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (o->fd == &s->work || o->fd == &s->open)
+	if (o->fd == &s->open)
 		s->dev = st.st_dev;
 	return st.st_dev == s->dev ? 0 : -EXDEV;
 }
@@ -77,12 +29,13 @@ static int open_one(struct sn_spool *s, const struct opening *o)
 static int open_all(struct sn_spool *s, enum sn_spool_side side)
 {
 	const struct opening ledger[] = {
-		{&s->open, s->root, "open"},
 		{&s->done, s->root, "done"},
 		{&s->failed, s->root, "failed"},
 	};
-	int r;
+	int r = open_one(s, &(struct opening){&s->open, s->root, "open"});
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; side == SN_SPOOL_BRIDGE && i < SN_COUNT(ledger); i++) {
 		r = open_one(s, &ledger[i]);
 		if (r < 0)
@@ -92,17 +45,9 @@ static int open_all(struct sn_spool *s, enum sn_spool_side side)
 	if (s->work < 0)
 		return s->work;
 	const struct opening work[] = {
-		{&s->new, s->work, "new"},
 		{&s->cur, s->work, "cur"},
 		{&s->result, s->work, "result"},
 	};
-	if (side == SN_SPOOL_WORK) {
-		struct stat st;
-
-		if (fstat(s->work, &st) < 0)
-			return -errno;
-		s->dev = st.st_dev;
-	}
 	for (size_t i = 0; i < SN_COUNT(work); i++) {
 		r = open_one(s, &work[i]);
 		if (r < 0)
@@ -120,7 +65,6 @@ int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enu
 			       .done = -1,
 			       .failed = -1,
 			       .work = -1,
-			       .new = -1,
 			       .cur = -1,
 			       .result = -1,
 			       .journal = {.fd = -1},
@@ -141,8 +85,8 @@ int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enu
 
 void sn_spool_release(struct sn_spool *s)
 {
-	int *const fds[] = {&s->root, &s->open, &s->done,   &s->failed,		&s->work,
-			    &s->new,  &s->cur,	&s->result, &s->done_bucket.fd, &s->failed_bucket.fd};
+	int *const fds[] = {&s->root, &s->open,	  &s->done,	      &s->failed,	   &s->work,
+			    &s->cur,  &s->result, &s->done_bucket.fd, &s->failed_bucket.fd};
 
 	sn_journal_close(&s->journal);
 	sn_journal_close(&s->done_bucket.kept);

@@ -8,8 +8,9 @@
 #include "spool/journal.h"
 
 struct sn_spool {
-	int root, open, done, failed; /* -1 on the participant's side */
-	int work, new, cur, result;
+	int root, open, done, failed; /* done, failed: -1 on the participant's side */
+	int work, cur, result;
+	bool foreign; /* not the owner of open/NAME: an atime cannot be left alone */
 	dev_t dev;
 	struct sn_journal journal; /* the one in result/ that this process writes: workers, exo */
 	/* the bucket directories last used, so that each workitem does not open them again */
@@ -23,7 +24,7 @@ struct sn_spool {
 
 enum sn_spool_side {
 	SN_SPOOL_BRIDGE, /* everything */
-	SN_SPOOL_WORK,	 /* what lies below work/: exo, workers */
+	SN_SPOOL_WORK,	 /* open/, and what lies below work/: exo, workers */
 };
 
 struct sn_spool_owner { /* for sn_spool_make; (uid_t)-1 and (gid_t)-1 leave things as they are */
@@ -36,6 +37,7 @@ struct sn_spool_layout {  /* docs/SPOOL.md, section 1; parents stand before thei
 	const char *path; /* below spool/NAME; the first is "." */
 	mode_t mode;
 	enum sn_spool_group group;
+	bool adm_too; /* group adm may list it and read it as well, by an ACL */
 };
 /* The table of directories: *ret_count rows. */
 const struct sn_spool_layout *sn_spool_layout(size_t *ret_count);

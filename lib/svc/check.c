@@ -1,8 +1,11 @@
 /* The table of troubles, the layout, and the ledger. */
 #include "svc/check.h"
 
+#include <acl/libacl.h>
 #include <fcntl.h>
+#include <sys/acl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "base/mem.h"
 #include "data/digest.h"
@@ -21,41 +24,37 @@ static const struct sn_trouble_kind KINDS[SN_TROUBLES] = {
 			    SN_FIX_SAFE},
 	[SN_LAYOUT_OWNER] = {"layout-owner", "a directory has another owner or group", "set them",
 			     SN_FIX_SAFE},
-	[SN_LAYOUT_DEVICE] = {"layout-device", "a directory is on another file system: links cannot be made",
-			      NULL, SN_FIX_NONE},
+	[SN_LAYOUT_ACL] = {"layout-acl", "group adm cannot read it, or somebody can who should not", "set it",
+			   SN_FIX_SAFE},
+	[SN_LAYOUT_DEVICE] = {"layout-device",
+			      "a directory is on another file system: nothing can be moved there", NULL,
+			      SN_FIX_NONE},
 	[SN_FOREIGN] = {"foreign", "nothing in a spool has such a name here", NULL, SN_FIX_NONE},
+	[SN_OLD_NEW] = {"foreign", "second names that nobody uses any more, of an older version",
+			"remove them", SN_FIX_SAFE},
 	[SN_OPEN_KIND] = {"open-kind", "no regular file in the ledger", NULL, SN_FIX_NONE},
 	[SN_OPEN_SHORT] = {"open-short",
-			   "cut short when it was stored, and never acknowledged: the broker has it",
+			   "empty: cut short when it was stored, and never acknowledged: the broker has it",
 			   "remove it", SN_FIX_BRIDGE},
 	[SN_OPEN_DAMAGED] = {"open-damaged", "its bytes are not those that were delivered",
 			     "move it to failed/", SN_FIX_BRIDGE},
-	[SN_OPEN_UNLINKED] = {"open-unlinked",
-			      "nobody works on it: it is neither in new/ nor in cur/, nor is it answered",
-			      "link it into new/", SN_FIX_BRIDGE},
 	[SN_OPEN_FINISHED] = {"open-finished", "open and finished at once", NULL, SN_FIX_NONE},
 	[SN_FILE_MODE] = {"file-mode", "the participant cannot read it, or somebody may change it",
 			  "chmod 644", SN_FIX_SAFE},
-	[SN_FILE_OWNER] = {"file-owner", "not the spool's owner's: the bridge cannot link it again", "chown",
+	[SN_FILE_OWNER] = {"file-owner", "not the spool's owner's, who alone may change it", "chown",
 			   SN_FIX_SAFE},
 	[SN_HOLD_STALE] = {"hold-stale", "holds a workitem that is not open", "remove it", SN_FIX_SAFE},
-	[SN_HOLD_LINKED] = {"hold-linked", "held, and yet waiting in new/", "take it out of new/",
-			    SN_FIX_SAFE},
-	[SN_HOLD_WORKING] = {"hold-working", "held, and yet being worked on", "remove the marker",
-			     SN_FIX_SAFE},
+	[SN_HOLD_OTHER] = {"hold-other", "no second name of the workitem: a worker may begin it",
+			   "hold it anew", SN_FIX_SAFE},
+	[SN_AGAIN_STALE] = {"again-stale", "the bridge ended before exo was told to run the workitem again",
+			    "tell it", SN_FIX_BRIDGE},
 	[SN_CANCEL_STALE] = {"cancel-stale", "marks a workitem that is not open as cancelled",
 			     "move it to where the workitem is, or remove it", SN_FIX_BRIDGE},
 	[SN_CANCEL_DAMAGED] = {"cancel-damaged", "a cancel item that was cut short when it was stored",
 			       "remove it", SN_FIX_BRIDGE},
-	[SN_NEW_LEFTOVER] = {"new-leftover", "finished, and yet waiting", "unlink it", SN_FIX_SAFE},
-	[SN_NEW_ORPHAN] = {"new-orphan", "not in the ledger: its reply will not be sent", NULL, SN_FIX_NONE},
-	[SN_NEW_DIFFERS] = {"new-differs", "not the file that is in the ledger", "unlink it", SN_FIX_SAFE},
-	[SN_NEW_DOUBLE] = {"new-double", "waiting and being worked on at once: it would run twice",
-			   "unlink it", SN_FIX_SAFE},
-	[SN_CUR_LEFTOVER] = {"cur-leftover", "finished, and yet being worked on", "unlink it", SN_FIX_SAFE},
-	[SN_CUR_ORPHAN] = {"cur-orphan", "not in the ledger: its reply will not be sent", NULL, SN_FIX_NONE},
-	[SN_CUR_DIFFERS] = {"cur-differs", "not the file that is in the ledger", "unlink it", SN_FIX_EXO},
-	[SN_CUR_TWICE] = {"cur-twice", "there is a later attempt of the same workitem", "unlink it",
+	[SN_CUR_LEFTOVER] = {"cur-leftover", "notes an attempt of a workitem that is not open", "remove it",
+			     SN_FIX_EXO},
+	[SN_CUR_TWICE] = {"cur-twice", "a later attempt of the same workitem is noted", "remove it",
 			  SN_FIX_EXO},
 	[SN_RESULT_LEFTOVER] = {"result-leftover", "finished, and what was answered is not kept: it is out",
 				"keep it", SN_FIX_BRIDGE},
@@ -77,6 +76,18 @@ const struct sn_trouble_kind *sn_trouble_kind(enum sn_trouble t)
 	return &KINDS[t];
 }
 
+/* Is it NAME and this suffix? */
+static bool is_name_with(const char *leaf, const char *suffix, char ret_name[SN_NAME_SIZE])
+{
+	size_t len = strlen(leaf), n = strlen(suffix);
+
+	if (len <= n || len - n > SN_NAME_MAX || strcmp(leaf + len - n, suffix) != 0)
+		return false;
+	memcpy(ret_name, leaf, len - n);
+	ret_name[len - n] = '\0';
+	return sn_name_valid(ret_name);
+}
+
 void sn_check_report(struct sn_check *c, enum sn_trouble trouble, const char *dir, const char *leaf)
 {
 	SN_AUTOFREE char *path =
@@ -84,11 +95,10 @@ void sn_check_report(struct sn_check *c, enum sn_trouble trouble, const char *di
 	struct sn_finding f = {.trouble = trouble, .path = path};
 	size_t len = strcspn(leaf, ",");
 
-	if (sn_cancel_parse(leaf, f.name) == SN_CANCEL_OTHER && len <= SN_NAME_MAX) {
+	if (sn_cancel_parse(leaf, f.name) == SN_CANCEL_OTHER && !is_name_with(leaf, ".hold", f.name) &&
+	    !is_name_with(leaf, ".again", f.name) && len <= SN_NAME_MAX) {
 		memcpy(f.name, leaf, len);
 		f.name[len] = '\0';
-		if (len > 5 && strcmp(f.name + len - 5, ".hold") == 0)
-			f.name[len - 5] = '\0';
 	}
 	if (!sn_name_valid(f.name))
 		f.name[0] = '\0';
@@ -132,6 +142,26 @@ bool sn_check_exists(int dir, const char *leaf)
 
 /* -- layout */
 
+/* Is the ACL the one that sn_spool_make() sets? Also if there can be none. */
+static bool acl_is_right(int root, const char *path, gid_t adm)
+{
+	SN_AUTOFD int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	char want[96], *text = NULL;
+	acl_t acl;
+	bool right;
+
+	if (fd < 0 || (fgetxattr(fd, "system.posix_acl_access", NULL, 0) < 0 && errno == EOPNOTSUPP))
+		return true;
+	acl = acl_get_fd(fd);
+	if (acl != NULL)
+		text = acl_to_any_text(acl, NULL, ',', TEXT_NUMERIC_IDS | TEXT_ABBREVIATE);
+	(void)snprintf(want, sizeof want, "u::rwx,g::r-x,g:%ju:r-x,m::r-x,o::---", (uintmax_t)adm); /* fits */
+	right = text != NULL && strcmp(text, want) == 0;
+	(void)acl_free(text); /* cannot fail */
+	(void)acl_free(acl);
+	return right;
+}
+
 /* Returns 1 if this directory is not there to be looked into. */
 static int check_directory(struct sn_check *c, int root, const struct sn_spool_layout *row, dev_t dev)
 {
@@ -157,6 +187,8 @@ static int check_directory(struct sn_check *c, int root, const struct sn_spool_l
 		sn_check_report(c, SN_LAYOUT_OWNER, row->path, "");
 	if ((st.st_mode & 07777) != row->mode)
 		sn_check_report(c, SN_LAYOUT_MODE, row->path, "");
+	if (row->adm_too && c->owner.adm != (gid_t)-1 && !acl_is_right(root, row->path, c->owner.adm))
+		sn_check_report(c, SN_LAYOUT_ACL, row->path, "");
 	return 0;
 }
 
@@ -184,29 +216,6 @@ int sn_check_layout(struct sn_check *c)
 
 /* -- the ledger */
 
-static void check_hold(struct sn_check *c, const char *leaf, const char *name)
-{
-	const struct sn_spool *s = &c->shelf->s;
-	char attempt[SN_ATTEMPT_SIZE];
-
-	if (!sn_check_exists(s->open, name)) {
-		sn_check_report(c, SN_HOLD_STALE, "open", leaf);
-		return;
-	}
-	if (sn_check_exists(s->new, name)) {
-		sn_check_pause(c); /* spool-release links first, then removes the marker */
-		if (sn_check_exists(s->new, name) && sn_check_exists(s->open, leaf))
-			sn_check_report(c, SN_HOLD_LINKED, "open", leaf);
-	}
-	for (unsigned a = 1; a <= SN_ATTEMPT_MAX; a++) {
-		sn_attempt_format(name, a, attempt);
-		if (sn_check_exists(s->cur, attempt) && sn_check_exists(s->open, leaf)) {
-			sn_check_report(c, SN_HOLD_WORKING, "open", leaf);
-			return;
-		}
-	}
-}
-
 static void check_file(struct sn_check *c, const char *name, const struct stat *st)
 {
 	struct stat dir;
@@ -217,36 +226,19 @@ static void check_file(struct sn_check *c, const char *name, const struct stat *
 		sn_check_report(c, SN_FILE_OWNER, "open", name);
 }
 
-static bool nowhere(const struct sn_check *c, const char *name)
-{
-	unsigned attempt;
-
-	return sn_recover_find(&c->shelf->s, name, c->max_attempts, &attempt) == SN_NOWHERE &&
-	       sn_answers_find(&c->answered, name) == NULL && sn_check_exists(c->shelf->s.open, name);
-}
-
-/* Its bytes and whether anybody has it. */
 static void check_ledger(struct sn_check *c, const char *name)
 {
 	struct sn_spool *s = &c->shelf->s;
-	unsigned links;
-	int r = sn_recover_check(s, name, &links);
+	int r = sn_recover_check(s, name);
 
-	if (r == -EBADMSG || r == -EMLINK) {
+	if (r == -ENODATA || r == -EBADMSG) {
 		sn_check_pause(c); /* it may be on its way in */
-		r = sn_recover_check(s, name, &links);
+		r = sn_recover_check(s, name);
 	}
-	if (r == -EBADMSG || r == -EMLINK) {
-		sn_check_report(c, r == -EBADMSG ? SN_OPEN_SHORT : SN_OPEN_DAMAGED, "open", name);
-		return;
-	}
-	if (sn_retired(s, name) == 1 && sn_check_exists(s->open, name))
+	if (r == -ENODATA || r == -EBADMSG)
+		sn_check_report(c, r == -ENODATA ? SN_OPEN_SHORT : SN_OPEN_DAMAGED, "open", name);
+	else if (sn_retired(s, name) == 1 && sn_check_exists(s->open, name))
 		sn_check_report(c, SN_OPEN_FINISHED, "open", name);
-	if (!nowhere(c, name))
-		return;
-	sn_check_pause(c);
-	if (nowhere(c, name))
-		sn_check_report(c, SN_OPEN_UNLINKED, "open", name);
 }
 
 /* A cancel item or a marker. */
@@ -279,19 +271,37 @@ static void check_cancel(struct sn_check *c, const char *leaf)
 		sn_check_report(c, t, "open", leaf);
 }
 
+/* A marker of an older version, or of a person's, is a file of its own. */
+static void check_hold(struct sn_check *c, const char *leaf, const char *name)
+{
+	const int open = c->shelf->s.open;
+	struct stat marker, workitem;
+
+	if (!sn_check_exists(open, name))
+		sn_check_report(c, SN_HOLD_STALE, "open", leaf);
+	else if (fstatat(open, leaf, &marker, AT_SYMLINK_NOFOLLOW) == 0 &&
+		 fstatat(open, name, &workitem, AT_SYMLINK_NOFOLLOW) == 0 && marker.st_ino != workitem.st_ino)
+		sn_check_report(c, SN_HOLD_OTHER, "open", leaf);
+}
+
+/* It is there for a moment only. */
+static void check_again(struct sn_check *c, const char *leaf)
+{
+	sn_check_pause(c);
+	if (sn_check_exists(c->shelf->s.open, leaf))
+		sn_check_report(c, SN_AGAIN_STALE, "open", leaf);
+}
+
 static int check_entry(void *arg, const char *leaf)
 {
 	struct sn_check *c = arg;
-	char name[SN_NAME_SIZE] = "";
-	size_t len = strlen(leaf);
+	char name[SN_NAME_SIZE];
 	struct stat st;
 
-	if (len > 5 && len - 5 <= SN_NAME_MAX && strcmp(leaf + len - 5, ".hold") == 0) {
-		memcpy(name, leaf, len - 5);
-		name[len - 5] = '\0';
-	}
-	if (name[0] != '\0' && sn_name_valid(name)) {
+	if (is_name_with(leaf, ".hold", name)) {
 		check_hold(c, leaf, name);
+	} else if (is_name_with(leaf, ".again", name)) {
+		check_again(c, leaf);
 	} else if (sn_cancel_parse(leaf, name) != SN_CANCEL_OTHER) {
 		check_cancel(c, leaf);
 	} else if (!sn_name_valid(leaf)) {
@@ -309,10 +319,5 @@ static int check_entry(void *arg, const char *leaf)
 
 int sn_check_open(struct sn_check *c)
 {
-	int r = sn_answers_read(&c->answered, c->shelf->s.result);
-
-	if (r == 0)
-		r = sn_dir_each(c->shelf->s.open, check_entry, c);
-	sn_answers_release(&c->answered);
-	return r;
+	return sn_dir_each(c->shelf->s.open, check_entry, c);
 }

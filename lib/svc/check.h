@@ -8,7 +8,6 @@
 #ifndef SN_CHECK_SPOOL_H
 #define SN_CHECK_SPOOL_H
 
-#include "svc/answers.h"
 #include "svc/items.h"
 
 enum sn_fix {
@@ -23,27 +22,22 @@ enum sn_trouble {
 	SN_LAYOUT_KIND,
 	SN_LAYOUT_MODE,
 	SN_LAYOUT_OWNER,
+	SN_LAYOUT_ACL,
 	SN_LAYOUT_DEVICE,
 	SN_FOREIGN,
+	SN_OLD_NEW,
 	SN_OPEN_KIND,
 	SN_OPEN_SHORT,
 	SN_OPEN_DAMAGED,
-	SN_OPEN_UNLINKED,
 	SN_OPEN_FINISHED,
 	SN_FILE_MODE,
 	SN_FILE_OWNER,
 	SN_HOLD_STALE,
-	SN_HOLD_LINKED,
-	SN_HOLD_WORKING,
+	SN_HOLD_OTHER,
+	SN_AGAIN_STALE,
 	SN_CANCEL_STALE,
 	SN_CANCEL_DAMAGED,
-	SN_NEW_LEFTOVER,
-	SN_NEW_ORPHAN,
-	SN_NEW_DIFFERS,
-	SN_NEW_DOUBLE,
 	SN_CUR_LEFTOVER,
-	SN_CUR_ORPHAN,
-	SN_CUR_DIFFERS,
 	SN_CUR_TWICE,
 	SN_RESULT_LEFTOVER,
 	SN_RESULT_ORPHAN,
@@ -75,8 +69,7 @@ struct sn_check {
 	bool deep; /* what is finished is read, too, and its digests compared */
 	bool bridge_runs, exo_runs;
 	unsigned max_attempts;
-	unsigned pauses;	    /* so far */
-	struct sn_answers answered; /* in work/result, while sn_check_open() looks for who has what */
+	unsigned pauses; /* so far */
 	void (*found)(void *arg, struct sn_check *c, const struct sn_finding *f);
 	void *arg;
 };

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "spool/cancel.h"
 #include "spool/result.h"
+#include "svc/answers.h"
 #include "svc/check.h"
 #include "sys/dir.h"
 
@@ -71,7 +72,7 @@ static void check_record(struct walk *w, int fd, const char *leaf, const struct 
 	case SN_STANDS_OPEN:
 		if (is_readable(fd, rec))
 			return;
-		sn_check_pause(c); /* the bridge puts it into failed/, and the workitem into new/ */
+		sn_check_pause(c); /* the bridge puts it into failed/, and hands the workitem in again */
 		if (sn_check_exists(c->shelf->s.result, leaf) && sn_check_standing(c, name) == SN_STANDS_OPEN)
 			sn_check_report_record(c, SN_RESULT_BAD, WHERE, leaf, name);
 		return;

@@ -147,7 +147,7 @@ int sn_cli_each_open(const struct sn_command *command, int argc, char *const *ar
 		sn_cli_usage(&cli, "the NAME of a participant and an ITEM are needed");
 	sn_cli_home(&cli);
 	sn_cli_shelf(&cli, argv[optind], &shelf);
-	if (shelf.s.new < 0)
+	if (shelf.s.result < 0)
 		sn_cli_die(&cli, SN_EXIT_PERMISSION, "%s: work/ of the spool is closed to you", argv[optind]);
 	for (int i = optind + 1; i < argc; i++)
 		do_step(&cli, &shelf, argv[i], step);

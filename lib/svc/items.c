@@ -1,17 +1,15 @@
-#include "svc/items.h"
-
 #include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "svc/answers.h"
+#include "svc/items_private.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
 
 static const char *const STATES[SN_ITEM_STATES] = {
-	[SN_ITEM_NEW] = "new",	 [SN_ITEM_CUR] = "cur",	  [SN_ITEM_RESULT] = "result",
-	[SN_ITEM_OPEN] = "open", [SN_ITEM_HELD] = "held", [SN_ITEM_FAILED] = "failed",
-	[SN_ITEM_DONE] = "done",
+	[SN_ITEM_NEW] = "new",	 [SN_ITEM_CUR] = "cur",	      [SN_ITEM_RESULT] = "result",
+	[SN_ITEM_HELD] = "held", [SN_ITEM_FAILED] = "failed", [SN_ITEM_DONE] = "done",
 };
 
 const char *sn_item_state_name(enum sn_item_state state)
@@ -38,7 +36,6 @@ static int open_ledger(struct sn_spool *s, int spooldir, const char *participant
 			       .done = -1,
 			       .failed = -1,
 			       .work = -1,
-			       .new = -1,
 			       .cur = -1,
 			       .result = -1,
 			       .journal = {.fd = -1},
@@ -99,8 +96,7 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* What a directory holds, sorted; an empty list if it cannot be read. Freed with sn_home_files_free(). */
-static char **sorted_names(int dirfd)
+char **sn_items_sorted_names(int dirfd)
 {
 	struct names n = {0};
 
@@ -111,7 +107,7 @@ static char **sorted_names(int dirfd)
 	return n.list;
 }
 
-static size_t count_names(char *const *names)
+size_t sn_items_count_names(char *const *names)
 {
 	size_t n = 0;
 
@@ -128,7 +124,7 @@ int sn_shelf_names(const struct sn_home *h, char ***ret_names)
 
 	if (dir < 0)
 		return errno == EACCES ? sn_home_participants(h, ret_names) : -errno;
-	names = sorted_names(dir);
+	names = sn_items_sorted_names(dir);
 	for (size_t i = 0; names[i] != NULL; i++) {
 		if (sn_participant_valid(names[i]))
 			names[kept++] = names[i];
@@ -140,7 +136,7 @@ int sn_shelf_names(const struct sn_home *h, char ***ret_names)
 	return 0;
 }
 
-static struct sn_item *add_item(struct sn_items *out, const struct sn_shelf *shelf, const char *name)
+struct sn_item *sn_items_add(struct sn_items *out, const struct sn_shelf *shelf, const char *name)
 {
 	struct sn_item *item;
 
@@ -154,64 +150,8 @@ static struct sn_item *add_item(struct sn_items *out, const struct sn_shelf *she
 	return item;
 }
 
-/* -- the unfinished ones */
-
-struct scan {
-	const struct sn_shelf *shelf;
-	struct sn_items *out;
-	const char *text; /* prefix or WFID; NULL: all */
-	unsigned states;
-	char **cur; /* what cur/ holds, sorted: the attempts */
-	size_t cur_count;
-	struct sn_answers answered; /* in work/result */
-};
-
-static bool exists(int dir, const char *leaf)
-{
-	return dir >= 0 && faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* The attempt in cur/, 0 if there is none: the first entry that begins with "NAME,a". */
-static unsigned attempt_of(const struct scan *sc, const char *name)
-{
-	char *const *cur = sc->cur;
-	size_t low = 0, high = sc->cur_count;
-	char found[SN_NAME_SIZE];
-	unsigned attempt;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (strcmp(cur[middle], name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; cur[low] != NULL && strncmp(cur[low], name, strlen(name)) == 0; low++) {
-		if (sn_attempt_parse(cur[low], found, &attempt) == 0 && strcmp(found, name) == 0)
-			return attempt;
-	}
-	return 0;
-}
-
-static enum sn_item_state state_of(const struct scan *sc, const char *name, unsigned *ret_attempt)
-{
-	const struct sn_spool *s = &sc->shelf->s;
-	char hold[SN_NAME_SIZE + 8];
-
-	(void)snprintf(hold, sizeof hold, "%s.hold", name); /* fits */
-	*ret_attempt = attempt_of(sc, name);
-	if (exists(s->open, hold))
-		return SN_ITEM_HELD;
-	if (sn_answers_find(&sc->answered, name) != NULL)
-		return SN_ITEM_RESULT;
-	if (*ret_attempt > 0)
-		return SN_ITEM_CUR;
-	return exists(s->new, name) ? SN_ITEM_NEW : SN_ITEM_OPEN;
-}
-
-/* Is it the one that was asked for? A WFID is looked for by the label first: that costs no file. */
-static bool wanted(const struct scan *sc, const struct sn_item *item)
+/* A WFID is looked for by the label first: that costs no file. */
+bool sn_items_wanted(const struct sn_scan *sc, const struct sn_item *item)
 {
 	struct sn_buf b = SN_BUF((size_t)1 << 30);
 	struct sn_name_clock clock = {0};
@@ -233,28 +173,10 @@ static bool wanted(const struct scan *sc, const struct sn_item *item)
 	return same;
 }
 
-static int scan_open(void *arg, const char *name)
-{
-	struct scan *sc = arg;
-	struct sn_item *item;
-
-	if (!sn_name_valid(name))
-		return 0;
-	item = add_item(sc->out, sc->shelf, name);
-	item->state = SN_ITEM_OPEN;
-	if (wanted(sc, item)) {
-		item->state = state_of(sc, name, &item->attempt);
-		if ((sc->states & 1u << item->state) != 0)
-			return 0;
-	}
-	sc->out->count--;
-	return 0;
-}
-
 /* -- the finished ones: DATE/BUCKET/NAME.json */
 
 /* What a list tells of each: looked up here, where the bucket's journals need to be read but once. */
-static void add_answers(struct scan *sc, int dirfd, size_t from)
+static void add_answers(struct sn_scan *sc, int dirfd, size_t from)
 {
 	struct sn_answers answers = {0};
 
@@ -272,9 +194,9 @@ static void add_answers(struct scan *sc, int dirfd, size_t from)
 	sn_answers_release(&answers);
 }
 
-static void scan_bucket(struct scan *sc, int dirfd, enum sn_item_state state)
+static void scan_bucket(struct sn_scan *sc, int dirfd, enum sn_item_state state)
 {
-	char **leaves = sorted_names(dirfd);
+	char **leaves = sn_items_sorted_names(dirfd);
 	const size_t from = sc->out->count;
 
 	for (size_t i = 0; leaves[i] != NULL; i++) {
@@ -286,9 +208,9 @@ static void scan_bucket(struct scan *sc, int dirfd, enum sn_item_state state)
 		*dot = '\0';
 		if (!sn_name_valid(leaves[i]))
 			continue;
-		item = add_item(sc->out, sc->shelf, leaves[i]);
+		item = sn_items_add(sc->out, sc->shelf, leaves[i]);
 		item->state = state;
-		if (!wanted(sc, item))
+		if (!sn_items_wanted(sc, item))
 			sc->out->count--;
 	}
 	if (state == SN_ITEM_DONE && sc->text == NULL)
@@ -308,18 +230,18 @@ static bool worth_it(const char *text, size_t at, const char *part)
 }
 
 /* From the newest date down, until `limit` are found. */
-static void scan_finished(struct scan *sc, enum sn_item_state state, size_t limit)
+static void scan_finished(struct sn_scan *sc, enum sn_item_state state, size_t limit)
 {
 	int top = state == SN_ITEM_DONE ? sc->shelf->s.done : sc->shelf->s.failed;
 	size_t before = sc->out->count, days, n;
-	char **dates = sorted_names(top);
+	char **dates = sn_items_sorted_names(top);
 
-	days = count_names(dates);
+	days = sn_items_count_names(dates);
 	while (days-- > 0 && (limit == 0 || sc->out->count - before < limit)) {
 		SN_AUTOFD int day = worth_it(sc->text, 0, dates[days]) ? sn_dir_open(top, dates[days]) : -1;
-		char **buckets = sorted_names(day);
+		char **buckets = sn_items_sorted_names(day);
 
-		n = count_names(buckets);
+		n = sn_items_count_names(buckets);
 		while (n-- > 0 && (limit == 0 || sc->out->count - before < limit)) {
 			SN_AUTOFD int fd = worth_it(sc->text, 9, buckets[n]) ? sn_dir_open(day, buckets[n])
 									     : -1;
@@ -332,19 +254,12 @@ static void scan_finished(struct scan *sc, enum sn_item_state state, size_t limi
 	sn_home_files_free(dates);
 }
 
-static int run_scan(struct scan *sc, size_t limit)
+static int run_scan(struct sn_scan *sc, size_t limit)
 {
 	int r = 0;
 
-	if ((sc->states & SN_ITEMS_UNFINISHED) != 0) {
-		sc->cur = sorted_names(sc->shelf->s.cur);
-		sc->cur_count = count_names(sc->cur);
-		if (sc->shelf->s.result >= 0)
-			(void)!sn_answers_read(&sc->answered, sc->shelf->s.result); /* as above */
-		r = sn_dir_each(sc->shelf->s.open, scan_open, sc);
-		sn_home_files_free(sc->cur);
-		sn_answers_release(&sc->answered);
-	}
+	if ((sc->states & SN_ITEMS_UNFINISHED) != 0)
+		r = sn_items_scan_open(sc);
 	if ((sc->states & 1u << SN_ITEM_FAILED) != 0)
 		scan_finished(sc, SN_ITEM_FAILED, limit);
 	if ((sc->states & 1u << SN_ITEM_DONE) != 0)
@@ -355,14 +270,14 @@ static int run_scan(struct scan *sc, size_t limit)
 
 int sn_items_list(const struct sn_shelf *shelf, unsigned states, size_t limit, struct sn_items *out)
 {
-	struct scan sc = {.shelf = shelf, .out = out, .states = states};
+	struct sn_scan sc = {.shelf = shelf, .out = out, .states = states};
 
 	return run_scan(&sc, limit);
 }
 
 int sn_items_find(const struct sn_shelf *shelf, const char *text, struct sn_items *out)
 {
-	struct scan sc = {.shelf = shelf, .out = out, .states = SN_ITEMS_ALL, .text = text};
+	struct sn_scan sc = {.shelf = shelf, .out = out, .states = SN_ITEMS_ALL, .text = text};
 
 	return text[0] == '\0' ? 0 : run_scan(&sc, 0);
 }

@@ -17,10 +17,9 @@
 #include "svc/home.h"
 
 enum sn_item_state {
-	SN_ITEM_NEW,	/* waits in new/ */
-	SN_ITEM_CUR,	/* is being worked on */
+	SN_ITEM_NEW,	/* waits; or is answered, and the caller may not look into work/ */
+	SN_ITEM_CUR,	/* a worker has it in hand */
 	SN_ITEM_RESULT, /* its reply is on the way out */
-	SN_ITEM_OPEN,	/* in the ledger only, or the caller may not look into work/ */
 	SN_ITEM_HELD,
 	SN_ITEM_FAILED,
 	SN_ITEM_DONE,
@@ -36,8 +35,9 @@ struct sn_shelf { /* one participant's spool, as far as the caller may look into
 struct sn_item {
 	const struct sn_shelf *shelf;
 	enum sn_item_state state;
-	unsigned attempt; /* of SN_ITEM_CUR and SN_ITEM_RESULT, and if `answered`; 0 unknown */
-	bool answered;	  /* in done/, and listed with what was answered: attempt and outcome are known */
+	unsigned
+		attempt; /* in hand, answered, or noted (the next one, of what waits again); 0: none, or unknown */
+	bool answered; /* in done/, and listed with what was answered: attempt and outcome are known */
 	enum sn_outcome outcome;
 	char name[SN_NAME_SIZE];
 };
@@ -60,6 +60,9 @@ int sn_shelf_names(const struct sn_home *h, char ***ret_names) SN_CHECK;
 /* Adds the items whose state is in the set `states` (1 << state); of done and failed at most the newest `limit` each
  * (0: all), those of done with what was answered. Each journal is read once. 0 or -errno. */
 int sn_items_list(const struct sn_shelf *shelf, unsigned states, size_t limit, struct sn_items *out) SN_CHECK;
+/* How many of open/ wait, and how many are in hand or answered; held ones are neither. One that is answered and younger
+ * than 5 s may be counted as waiting. Of the shelf only s.open and s.result are used. 0 or -errno. */
+int sn_items_count(const struct sn_shelf *shelf, int *ret_waiting, int *ret_working) SN_CHECK;
 /* Adds the items whose name is `text` or begins with it, or whose WFID it is, in whatever state. 0 or -errno. */
 int sn_items_find(const struct sn_shelf *shelf, const char *text, struct sn_items *out) SN_CHECK;
 void sn_items_sort(struct sn_items *items);

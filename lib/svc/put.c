@@ -57,7 +57,7 @@ int sn_put_open(const struct sn_home *h, const char *participant, struct sn_put 
 		return r;
 	ret->clock = (struct sn_name_clock){0};
 	ret->max_size_bytes = max_size(h, participant);
-	r = ret->shelf.s.new < 0 ? -EACCES : sn_dir_each(ret->shelf.s.open, seed, &ret->clock);
+	r = ret->shelf.s.result < 0 ? -EACCES : sn_dir_each(ret->shelf.s.open, seed, &ret->clock);
 	if (r < 0)
 		sn_shelf_release(&ret->shelf);
 	return r;

@@ -26,8 +26,8 @@ int sn_put(struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME
 int sn_put_is_open(const struct sn_put *p, const void *body, size_t len,
 		   char ret_name[SN_NAME_SIZE]) SN_CHECK;
 
-/* What is made in a spool must belong to its owner: the kernel lets nobody link a stranger's file. Root takes the
- * owner's uid between these two; for anybody else they do nothing. 0 or -errno. */
+/* What is made in a spool must belong to its owner, who alone may change it. Root takes the owner's uid between these
+ * two; for anybody else they do nothing. 0 or -errno. */
 int sn_role_enter(const struct sn_spool *s) SN_CHECK;
 void sn_role_leave(void);
 

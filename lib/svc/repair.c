@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "spool/cancel.h"
-#include "spool/recover.h"
+#include "spool/claim.h"
 #include "spool/result.h"
 #include "spool/retire.h"
 #include "svc/check.h"
@@ -23,7 +23,6 @@ static int move_damaged(struct sn_check *c, const struct sn_finding *f)
 	struct sn_retirement ret = {
 		.name = f->name,
 		.failed = true,
-		.max_attempts = c->max_attempts,
 		.log = "damaged: its bytes are not those that were delivered (spool-check)\n"};
 	int r = sn_retire_keep(&c->shelf->s, &ret);
 
@@ -34,7 +33,7 @@ static int move_damaged(struct sn_check *c, const struct sn_finding *f)
 static int finish_retiring(struct sn_check *c, const struct sn_finding *f)
 {
 	struct sn_result_file rf = {.text = SN_BUF((size_t)1 << 30)};
-	struct sn_retirement ret = {.name = f->name, .max_attempts = c->max_attempts};
+	struct sn_retirement ret = {.name = f->name};
 	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE];
 	SN_AUTOFREE char *json = NULL;
 	int r = sn_result_find(c->shelf->s.result, f->name, &rf);
@@ -43,7 +42,6 @@ static int finish_retiring(struct sn_check *c, const struct sn_finding *f)
 	json = sn_asprintf("%s/%s/%s.json", date, bucket, f->name);
 	ret.failed = !sn_check_exists(c->shelf->s.done, json);
 	if (r == 0) {
-		ret.attempt = rf.head.attempt;
 		ret.result = rf.text.data;
 		ret.result_len = rf.text.len;
 		r = sn_retire_keep(&c->shelf->s, &ret);
@@ -54,35 +52,61 @@ static int finish_retiring(struct sn_check *c, const struct sn_finding *f)
 	return r;
 }
 
+static int remove_second_name(void *arg, const char *leaf)
+{
+	const int *dir = arg;
+	struct stat st;
+
+	/* Its only name: somebody else's file, or a workitem that is nowhere else. That stays, and so does the directory. */
+	if (fstatat(*dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) || st.st_nlink < 2)
+		return 0;
+	return sn_dir_unlink(*dir, leaf);
+}
+
+static int remove_old_new(struct sn_spool *s)
+{
+	SN_AUTOFD int dir = sn_dir_open(s->work, "new");
+	int r = dir < 0 ? dir : sn_dir_each(dir, remove_second_name, &dir);
+
+	if (r == 0 && unlinkat(s->work, "new", AT_REMOVEDIR) < 0)
+		r = -errno;
+	return r;
+}
+
+/* Locked: who hears that the marker goes does not begin it. */
+static int hold_anew(struct sn_spool *s, const struct sn_finding *f)
+{
+	SN_AUTOFD int fd = sn_claim_lock(s, f->name);
+	int r = fd < 0 ? fd : sn_dir_unlink(s->open, leaf_of(f));
+
+	if (r < 0)
+		return r;
+	return linkat(s->open, f->name, s->open, leaf_of(f), 0) < 0 ? -errno : 0;
+}
+
 static int as_owner(struct sn_check *c, const struct sn_finding *f)
 {
 	struct sn_spool *s = &c->shelf->s;
-	int r;
 
 	switch (f->trouble) {
 	case SN_OPEN_SHORT:
 	case SN_HOLD_STALE:
-	case SN_HOLD_WORKING:
+	case SN_AGAIN_STALE: /* that it goes tells exo */
 	case SN_CANCEL_DAMAGED:
 		return sn_dir_unlink(s->open, leaf_of(f));
 	case SN_CANCEL_STALE:
 		return sn_cancel_settle(s, f->name);
 	case SN_OPEN_DAMAGED:
 		return move_damaged(c, f);
-	case SN_OPEN_UNLINKED:
-		r = sn_recover_link(s, f->name, c->max_attempts);
-		return r < 0 ? r : 0;
 	case SN_FILE_MODE:
 		return fchmodat(s->open, f->name, 0644, 0) < 0
 			       ? -errno
 			       : 0; /* seen to be a regular file of the ledger */
-	case SN_HOLD_LINKED:
-	case SN_NEW_LEFTOVER:
-	case SN_NEW_DIFFERS:
-	case SN_NEW_DOUBLE:
-		return sn_dir_unlink(s->new, f->name);
+	case SN_HOLD_OTHER:
+		return hold_anew(s, f);
+	case SN_OLD_NEW:
+		return remove_old_new(s);
 	case SN_CUR_LEFTOVER:
-	case SN_CUR_DIFFERS:
 	case SN_CUR_TWICE:
 		return sn_dir_unlink(s->cur, leaf_of(f));
 	case SN_RESULT_LEFTOVER:
@@ -111,6 +135,7 @@ int sn_check_repair(struct sn_check *c, const struct sn_finding *f)
 	case SN_LAYOUT_MISSING:
 	case SN_LAYOUT_MODE:
 	case SN_LAYOUT_OWNER:
+	case SN_LAYOUT_ACL:
 		return sn_spool_make(c->spooldir, c->shelf->participant, &c->owner);
 	case SN_FILE_OWNER:
 		return take_over(c, f);

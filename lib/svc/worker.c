@@ -68,6 +68,9 @@ static void in_forked_child(void)
 {
 	this_worker->forked = true;
 	sn_journal_close(&this_worker->spool.journal); /* or a lock on it would outlive us */
+	if (this_worker->job.fd >= 0)
+		(void)close(this_worker->job.fd); /* as above */
+	this_worker->job.fd = -1;
 	(void)close(SN_WORKER_LOCK);
 	(void)close(SN_WORKER_WORK);
 	(void)close(SN_WORKER_CONTROL);

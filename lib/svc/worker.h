@@ -70,13 +70,12 @@ struct sn_worker {
 	int slots
 		[SN_WORKER_SLOTS]; /* writing ends of the output pipes; -1: the first workitem for it brings one */
 	atomic_uint slot_now;	   /* of the workitem at hand, or the last one */
-	bool foreign;		   /* files in cur/ are not ours: their atime cannot be left alone */
 	bool shared; /* something once outlived its workitem: exo is the reaper now, every end is "dirty" */
 	bool forked; /* this is a child of the worker, by the participant's fork */
 	struct {     /* the workitem at hand; the main thread's, and what sn_worker_message() reads */
 		char leaf[SN_ATTEMPT_SIZE], name[SN_NAME_SIZE];
 		unsigned attempt;
-		int fd; /* its file in cur/, open for reading, at its end */
+		int fd; /* its file in open/, locked (claim.1), at its end; -1: no more */
 		struct sn_buf body;
 		struct sn_workitem item; /* of sn_worker_look() */
 		bool runs;		 /* under `writing`, as `messages`: those that were sent on the way */
@@ -88,7 +87,7 @@ struct sn_worker {
 	pthread_cond_t changed;
 	bool quit;
 	bool check;  /* load the code, say whether it does, end: what has effects outside is left out */
-	bool replay; /* sn_worker_replay(): there is neither exo nor a file in cur/ */
+	bool replay; /* sn_worker_replay(): there is neither exo nor a file in open/ */
 };
 
 /* Everything up to the end of the process: argument check, load, `ready`, one workitem after the other. Returns the

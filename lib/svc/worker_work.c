@@ -1,4 +1,4 @@
-/* One workitem: claim.2, result.1, result.2. */
+/* One workitem: claim.1, claim.2, result.1, result.2. */
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -8,6 +8,7 @@
 #include "base/fail.h"
 #include "base/log.h"
 #include "data/digest.h"
+#include "spool/claim.h"
 #include "spool/result.h"
 #include "svc/worker.h"
 #include "sys/dir.h"
@@ -62,29 +63,17 @@ static const char *left_behind(struct sn_worker *w, bool dirty)
 	return "dirty";
 }
 
-/* The first read would set the atime: a journalled change of the inode for nobody. Only the owner may go without. */
-static int open_body(struct sn_worker *w)
-{
-	const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-	int fd = openat(w->spool.cur, w->job.leaf, w->foreign ? flags : flags | O_NOATIME);
-
-	if (fd < 0 && errno == EPERM && !w->foreign) {
-		w->foreign = true;
-		fd = openat(w->spool.cur, w->job.leaf, flags);
-	}
-	return fd < 0 ? -errno : fd;
-}
-
 static int read_body(struct sn_worker *w)
 {
 	int r = SN_FAIL("claim.2");
+	size_t size;
 
 	if (r < 0)
 		return r;
-	w->job.fd = open_body(w);
+	w->job.fd = sn_claim(&w->spool, w->job.name, &size);
 	if (w->job.fd < 0)
 		return w->job.fd;
-	r = sn_fd_read_all(w->job.fd, &w->job.body);
+	r = sn_fd_read_sized(w->job.fd, &w->job.body, size);
 	if (r == 0 && sn_digest_short(w->job.body.data, w->job.body.len) != sn_name_digest(w->job.name))
 		r = -EBADMSG;
 	return r;
@@ -132,6 +121,14 @@ int sn_worker_message(struct sn_worker *w, enum sn_send kind, const void *body, 
 	return r;
 }
 
+/* Before exo hears that it is over: the next one to lock it may be told at once. */
+static void let_go(struct sn_worker *w)
+{
+	if (w->job.fd >= 0)
+		(void)close(w->job.fd); /* it was only read */
+	w->job.fd = -1;
+}
+
 static void do_work(struct sn_worker *w)
 {
 	int64_t started_us = sn_clock_real_us();
@@ -144,6 +141,7 @@ static void do_work(struct sn_worker *w)
 	if (w->forked)
 		_exit(0); /* a fork of the participant's came out of its code */
 	r = write_result(w, &a, started_us);
+	let_go(w);
 	if (w->class->release != NULL)
 		w->class->release(w, &a);
 	if (r < 0)
@@ -159,11 +157,10 @@ static void begin(struct sn_worker *w)
 
 	if (r == 0) {
 		do_work(w);
-	} else if (r == -ENOENT) {
+	} else if (r == -ENOENT || r == -EAGAIN) {
 		sn_worker_tell("gone %s %s", w->job.leaf, left_behind(w, false));
 	} else if (r == -EBADMSG || r == -E2BIG) {
-		(void)unlinkat(w->spool.cur, w->job.leaf,
-			       0); /* the bridge links it in again, or finds it damaged */
+		let_go(w);
 		sn_worker_tell("damaged %s %s", w->job.leaf, left_behind(w, false));
 	} else {
 		sn_err("cannot read %s: %s", w->job.leaf, strerror(-r));
@@ -201,9 +198,6 @@ bool sn_worker_next(struct sn_worker *w)
 	w->job.body.max_bytes = w->config.participant.max_size_bytes + 1;
 	w->reply.max_bytes = 2 * w->config.participant.max_size_bytes + REPLY_EXTRA_BYTES;
 	begin(w);
-	if (w->job.fd >= 0)
-		(void)close(w->job.fd);
-	w->job.fd = -1;
 	reset(&w->job.body);
 	reset(&w->reply);
 	return true;

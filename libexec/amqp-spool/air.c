@@ -59,7 +59,6 @@ static struct air_open *describe(const struct item *it)
 	(void)snprintf(o->name, sizeof o->name, "%s", it->name);
 	o->expid = sn_strdup(it->ids + strlen(it->ids) + 1);
 	o->uid = it->p->uid;
-	o->max_attempts = it->p->config.participant.max_attempts;
 	return o;
 }
 

@@ -27,8 +27,7 @@ struct air_open { /* an open workitem, told by the main thread */
 	STAILQ_ENTRY(air_open) link;
 	char wfid[AIR_WFID_SIZE], participant[65], name[SN_NAME_SIZE];
 	char *expid;
-	uid_t uid; /* who listens on the control socket */
-	unsigned max_attempts;
+	uid_t uid;  /* who listens on the control socket */
 	bool close; /* not open any more */
 };
 STAILQ_HEAD(air_open_list, air_open);

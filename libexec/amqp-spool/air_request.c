@@ -272,13 +272,13 @@ static void ask(struct part *p, uid_t uid)
 static const char *state_of(const struct sn_spool *s, const struct air_open *o)
 {
 	static const char *const STATES[] = {[SN_NOWHERE] = "unknown",
-					     [SN_IN_NEW] = "waiting",
-					     [SN_IN_CUR] = "running",
 					     [SN_HELD] = "held",
-					     [SN_WITHDRAWN] = "cancelled"};
-	unsigned attempt;
+					     [SN_WAITING] = "waiting",
+					     [SN_IN_HAND] = "running"};
 
-	return s == NULL ? "unknown" : STATES[sn_recover_find(s, o->name, o->max_attempts, &attempt)];
+	if (s == NULL)
+		return "unknown";
+	return sn_cancel_marked(s, o->name) ? "cancelled" : STATES[sn_recover_find(s, o->name)];
 }
 
 static int add_item(struct sn_buf *out, const struct air_open *o, const char *state)

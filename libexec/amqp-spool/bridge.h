@@ -36,7 +36,7 @@ struct publisher;
 struct disk;
 
 enum item_state {
-	ITEM_OPEN,	 /* S1–S4: with the participant */
+	ITEM_OPEN,	 /* S2–S4: with the participant */
 	ITEM_READY,	 /* S5: there is a result, not yet looked at */
 	ITEM_PUBLISHING, /* S6 */
 	ITEM_WAITING,	 /* S5: returned or unreadable; again at retry_at_ns */
@@ -82,11 +82,9 @@ struct item {			   /* an unfinished workitem: open/NAME */
 	char *ids; /* "wfid\0expid", owned, with fei */
 	bool forget;
 	bool known;	/* answered by a bridge before us: the broker has it */
-	bool once;	/* linked into new/ by its delivery, and never again */
 	bool kept;	/* retire.1 is done */
 	bool announced; /* to AIR */
 	bool cancelled; /* marked: nothing is sent for it any more (docs/SPOOL.md, section 10) */
-	bool abandoned; /* marked, and nobody had it in hand when it was looked for */
 	bool aside;	/* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
 	bool synced, unsynced_listed;
 	uint64_t sync_batch;
@@ -94,6 +92,7 @@ struct item {			   /* an unfinished workitem: open/NAME */
 	int64_t received_ns; /* monotonic */
 	int64_t retry_at_ns;
 	unsigned rejects, returns;
+	int lock;		 /* cancel.4: on open/NAME, so that nobody begins it; -1: none */
 	struct journal *journal; /* the answer's; NULL: there is none */
 	struct sn_record record; /* its place in it */
 	struct journal *later;	 /* that of the last of other answers, should the first be useless; or NULL */
@@ -202,6 +201,7 @@ struct bridge {
 	int64_t started_us;
 	int64_t stop_deadline_ns;
 	unsigned journals_max; /* open at a time, of one participant */
+	unsigned locks;	       /* of items: descriptors */
 	double reconcile_s;    /* from one to the next; as old is a journal that is unlinked */
 	ev_timer sync_timer, reconcile_timer, retry_timer, room_timer, stop_timer;
 	ev_io inotify_watch;
@@ -230,7 +230,7 @@ struct item *item_find(struct participant *p, const char *name);
 struct item *item_add(struct participant *p, const char *name);
 void item_remove(struct item *it); /* and free */
 struct sn_workitem;
-/* Fills in fei, ids, forget, size, once: from a body of len bytes that was read. */
+/* Fills in fei, ids, forget, size: from a body of len bytes that was read. */
 void item_note(struct item *it, const struct sn_workitem *w, size_t len);
 /* The same from open/NAME, if it was not done before. 0 or -errno. */
 int item_learn(struct item *it) SN_CHECK;

@@ -25,8 +25,9 @@ int cancel_decide(struct participant *p, const char *name) SN_CHECK;
 
 /* ---- pursue.c ---- */
 
-enum progress { DONE, AGAIN, CALLS };
-/* cancel.4. DONE: withdrawn, or its result will decide; CALLS: exo has it, and is to be told; AGAIN: later. */
+enum progress { DONE, SOON, AGAIN, CALLS };
+/* cancel.4. DONE: withdrawn, or its result will decide; CALLS: a worker has it, exo is to be told; SOON: at the next look; AGAIN:
+ * it cannot be done now, later. */
 enum progress cancel_pursue(struct participant *p, const char *name) SN_CHECK;
 /* cancel.6, for a marked workitem that has just been retired. */
 void cancel_settle(struct participant *p, const char *name);

@@ -179,6 +179,8 @@ static void run_task(struct canceller *c, struct task *t)
 	t->blocked = r == CALLS && c->call != NULL;
 	if (r == DONE)
 		drop(c, t);
+	else if (r == SOON)
+		t->due_ns = in_ms(BACKOFF_FIRST_MS);
 	else if (r == AGAIN)
 		t->due_ns = in_ms(backoff_ms(++t->tries));
 	else if (!t->blocked && c->silent_until_ns > sn_clock_mono_ns())

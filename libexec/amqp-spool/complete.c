@@ -56,11 +56,8 @@ void item_complete(struct item *it)
 	const struct sn_retirement r = {
 		.name = it->name,
 		.failed = it->log != NULL,
-		.attempt = it->result.head.attempt,
-		.max_attempts = p->config.participant.max_attempts,
 		.result = it->result.text.data,
 		.result_len = it->result.text.len,
-		.once = it->once,
 		.log = it->log,
 	};
 	int err = it->kept ? 0 : sn_retire_keep(&p->spool, &r);

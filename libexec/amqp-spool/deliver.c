@@ -1,4 +1,4 @@
-/* deliver.1–3: a message of the broker becomes a file. */
+/* deliver.1 and deliver.2: a message of the broker becomes a file. */
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
@@ -79,7 +79,6 @@ static enum delivered join(struct item *it)
 	struct participant *p = it->p;
 
 	sn_info("participant=%s name=%s: the broker sent it again, one file serves both", p->name, it->name);
-	it->once = true;
 	it->tag = p->ch.tag;
 	it->epoch = consumer_epoch(p->b->consumer);
 	if (it->synced || it->state == ITEM_RETIRING)
@@ -115,9 +114,9 @@ enum delivered deliver_aside(struct participant *p, const char *name)
 
 	it->p = p;
 	it->aside = true;
+	it->lock = -1;
 	memcpy(it->name, name, strlen(name) + 1);
 	it->received_ns = sn_clock_mono_ns();
-	it->once = true;
 	it->tag = p->ch.tag;
 	it->epoch = consumer_epoch(p->b->consumer);
 	item_set_unsynced(it, true);
@@ -137,7 +136,6 @@ static enum delivered store(struct participant *p, char name[SN_NAME_SIZE], cons
 		return DELIVERED_NO_ROOM;
 	}
 	it = item_add(p, name);
-	it->once = true;
 	it->tag = p->ch.tag;
 	it->epoch = consumer_epoch(p->b->consumer);
 	item_note(it, w, p->ch.body.len);

@@ -18,6 +18,7 @@ struct item *item_add(struct participant *p, const char *name)
 	struct item *it = sn_calloc(1, sizeof *it);
 
 	it->p = p;
+	it->lock = -1;
 	memcpy(it->name, name, strlen(name) + 1);
 	it->received_ns = sn_clock_mono_ns();
 	STAILQ_INIT(&it->messages);
@@ -81,6 +82,10 @@ void item_remove(struct item *it)
 	if (!it->aside) {
 		air_removed(it->p->b->air, it);
 		HASH_DEL(it->p->items, it);
+	}
+	if (it->lock >= 0) {
+		(void)close(it->lock); /* it was only read */
+		it->p->b->locks--;
 	}
 	sn_result_release(&it->result);
 	free(it->fei);

@@ -1,10 +1,8 @@
 /* A marked workitem (docs/SPOOL.md, section 10): withdrawn, where nobody has it in hand. */
-#include <fcntl.h>
-
 #include "cancel.h"
-#include "control.h"
 #include "data/digest.h"
-#include "spool/recover.h"
+
+enum { LOCKS_MAX = 128 }; /* at a time: descriptors */
 
 /* The result that nobody else will write. */
 static int make_result(struct item *it)
@@ -26,76 +24,64 @@ static int make_result(struct item *it)
 	return r;
 }
 
+static int remove_leaf(int dir, const char *leaf)
+{
+	return unlinkat(dir, leaf, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 /* It is in nobody's hands: retired, its reply never to be. */
 static enum progress withdraw(struct item *it)
 {
 	struct participant *p = it->p;
+	char hold[SN_NAME_SIZE + 8];
 
 	if (item_learn(it) < 0)
 		sn_debug("name=%s: not learnt", it->name); /* only the history misses something */
-	if (make_result(it) < 0)
+	(void)stpcpy(stpcpy(hold, it->name), ".hold");	   /* fits */
+	if (remove_leaf(p->spool.open, hold) < 0 || make_result(it) < 0)
 		return AGAIN;
 	sn_info("participant=%s name=%s: withdrawn", p->name, it->name);
 	item_complete(it); /* RETIRING if it fails: it is tried again there */
 	return DONE;
 }
 
-static int remove_leaf(int dir, const char *leaf)
+/* Nobody begins it any more. What its handler had to say may stand in a journal that was not read yet: nothing is added to
+ * that now, so all of them are looked at once more. */
+static enum progress lock(struct item *it)
 {
-	return unlinkat(dir, leaf, 0) < 0 && errno != ENOENT ? -errno : 0;
+	struct participant *p = it->p;
+	int fd;
+
+	if (p->b->locks >= LOCKS_MAX)
+		return SOON;
+	fd = sn_cancel_withdraw(&p->spool, it->name);
+	if (fd < 0)
+		return fd == -EAGAIN ? CALLS : AGAIN;
+	it->lock = fd;
+	p->b->locks++;
+	p->rescan = true;
+	ev_async_send(p->b->loop, &p->b->wake);
+	return SOON;
 }
 
 static bool all_is_read(const struct participant *p)
 {
+	const struct journal *j;
+
+	TAILQ_FOREACH(j, &p->journals, link)
+	{
+		if (j->unreadable)
+			return false;
+	}
 	return !p->unread && !p->rescan && p->scan == NULL && !p->crowded;
 }
 
-/* Nobody has it in hand. What its handler had to say may stand in a journal that was not read yet; nothing is added to that now,
- * so it was at the second look. leaf: in cur/, or NULL. */
-static enum progress abandoned(struct item *it, const char *leaf)
-{
-	struct participant *p = it->p;
-	const bool again = it->abandoned;
-
-	it->abandoned = true;
-	if (!again || !all_is_read(p) || !STAILQ_EMPTY(&it->messages))
-		return AGAIN;
-	return leaf != NULL && remove_leaf(p->spool.cur, leaf) < 0 ? AGAIN : withdraw(it);
-}
-
-/* Where is it? DONE: withdrawn, or its result will decide; CALLS: exo has it. */
+/* DONE: withdrawn; CALLS: somebody has it in hand. */
 static enum progress look(struct item *it)
 {
-	struct participant *p = it->p;
-	const unsigned max = p->config.participant.max_attempts;
-	char leaf[SN_ATTEMPT_SIZE];
-	unsigned attempt = 0;
-	int r = sn_cancel_withdraw(&p->spool, it->name);
-
-	if (r == 0)
-		return withdraw(it);
-	if (r != -ENOENT && r != -EISDIR && r != -EPERM) /* a planted directory is as good as nothing */
-		return AGAIN;
-	switch (sn_recover_find(&p->spool, it->name, max, &attempt)) {
-	case SN_HELD:
-		(void)snprintf(leaf, sizeof leaf, "%s.hold", it->name); /* fits */
-		return remove_leaf(p->spool.open, leaf) < 0 ? AGAIN : look(it);
-	case SN_IN_CUR:
-		sn_attempt_format(it->name, attempt, leaf);
-		if (!control_exo_lives(p->b->rundirs, p->name))
-			return abandoned(it, leaf);
-		it->abandoned = false;
-		return CALLS;
-	case SN_NOWHERE:
-	case SN_WITHDRAWN:
-		/* Twice: exo may give it back (cur → new) between two look-ups. */
-		return sn_recover_find(&p->spool, it->name, max, &attempt) == SN_WITHDRAWN
-			       ? abandoned(it, NULL)
-			       : AGAIN;
-	case SN_IN_NEW:
-		break;
-	}
-	return AGAIN;
+	if (it->lock < 0)
+		return lock(it);
+	return all_is_read(it->p) && STAILQ_EMPTY(&it->messages) ? withdraw(it) : AGAIN;
 }
 
 enum progress cancel_pursue(struct participant *p, const char *name)

@@ -10,48 +10,56 @@
 #include "spool/retire.h"
 #include "sys/dir.h"
 
-enum { RECONCILE_S = 30, YOUNG_S = 5 };
+enum { RECONCILE_S = 30 };
 
 /* ---- start ------------------------------------------------------------- */
 
-static void damaged(struct participant *p, const char *name, unsigned links)
+static int damaged(struct participant *p, const char *name)
 {
 	const struct sn_retirement r = {.name = name,
 					.failed = true,
-					.max_attempts = p->config.participant.max_attempts,
 					.log = "damaged: the file is not what its name's digest says\n"};
-	int err;
+	int err = sn_retire_keep(&p->spool, &r);
 
-	if (links <= 1) { /* cut short while it was written: never acked, the broker sends it again */
-		err = sn_dir_unlink(p->spool.open, name);
-		sn_info("participant=%s name=%s: cut short, removed", p->name, name);
-	} else {
-		err = sn_retire_keep(&p->spool, &r);
-		if (err == 0)
-			err = sn_retire(&p->spool, &r);
-		sn_err("participant=%s name=%s: damaged, moved to failed/", p->name, name);
-	}
-	if (err < 0)
-		sn_err("participant=%s name=%s: %s", p->name, name, strerror(-err));
+	sn_err("participant=%s name=%s: damaged, moved to failed/", p->name, name);
+	return err < 0 ? err : sn_retire(&p->spool, &r);
+}
+
+static int cut_short(struct participant *p, const char *name)
+{
+	sn_info("participant=%s name=%s: cut short, removed", p->name, name);
+	return sn_dir_unlink(p->spool.open, name); /* never acked: the broker sends it again */
+}
+
+/* NAME.hold, NAME.again, of a cancel item, or not ours. */
+static void look_at_mark(struct participant *p, const char *leaf)
+{
+	const char *dot = strrchr(leaf, '.');
+
+	if (dot == NULL || strcmp(dot, ".again") != 0)
+		cancel_found(p, leaf);
+	else if (sn_dir_unlink(p->spool.open, leaf) < 0) /* deliver.3 was cut short: exo hears of it now */
+		sn_err("participant=%s name=%s: cannot remove it", p->name, leaf);
 }
 
 static int look_at_open(void *arg, const char *name)
 {
 	struct participant *p = arg;
-	unsigned links = 0;
 	int r;
 
-	if (!sn_name_valid(name)) { /* NAME.hold, or not ours, or */
-		cancel_found(p, name);
+	if (!sn_name_valid(name)) {
+		look_at_mark(p, name);
 		return 0;
 	}
 	sn_name_clock_seed(&p->b->names, name);
-	r = sn_recover_check(&p->spool, name, &links);
-	if (r == -EBADMSG || r == -EMLINK)
-		damaged(p, name, links);
-	else if (r == 0)
+	r = sn_recover_check(&p->spool, name);
+	if (r == 0)
 		item_add(p, name)->synced = true; /* by the one syncfs before anything is consumed */
-	else if (r != -ENOENT)
+	else if (r == -ENODATA)
+		r = cut_short(p, name);
+	else if (r == -EBADMSG)
+		r = damaged(p, name);
+	if (r < 0 && r != -ENOENT)
 		sn_err("participant=%s name=%s: %s", p->name, name, strerror(-r));
 	return 0;
 }
@@ -153,7 +161,6 @@ static void seed_recent(struct participant *p)
 int recover_participant(struct participant *p)
 {
 	int r = sn_dir_each(p->spool.open, look_at_open, p);
-	struct item *it, *next;
 
 	if (r < 0)
 		return r;
@@ -165,12 +172,6 @@ int recover_participant(struct participant *p)
 	cancel_recover(p);
 	results_rescan(p);
 	journals_read(p, true);
-	HASH_ITER(hh, p->items, it, next)
-	{
-		if (it->state == ITEM_OPEN &&
-		    sn_recover_link(&p->spool, it->name, p->config.participant.max_attempts) < 0)
-			sn_warn("participant=%s name=%s: cannot link into new/", p->name, it->name);
-	}
 	return 0;
 }
 
@@ -179,31 +180,15 @@ int recover_participant(struct participant *p)
 static int reconcile_one(void *arg, const char *name)
 {
 	struct participant *p = arg;
-	struct item *it;
-	int r;
 
-	if (!sn_name_valid(name)) {
+	if (!sn_name_valid(name))
 		cancel_entry(p, name);
-		return 0;
-	}
-	it = item_find(p, name);
-	if (it == NULL) {
-		it = item_add(p, name); /* `skynet put` */
-		it->synced = true;	/* it has no delivery to ack */
-	} else if (it->state != ITEM_OPEN ||
-		   it->received_ns + (int64_t)YOUNG_S * 1000000000 > sn_clock_mono_ns()) {
-		return 0;
-	}
-	r = sn_recover_link(&p->spool, name, p->config.participant.max_attempts);
-	it->once = it->once && r == 0;
-	if (r > 0)
-		sn_warn("participant=%s name=%s: was nowhere, linked into new/ again", p->name, name);
-	else if (r < 0)
-		sn_warn("participant=%s name=%s: cannot link into new/: %s", p->name, name, strerror(-r));
+	else if (item_find(p, name) == NULL)
+		item_add(p, name)->synced = true; /* `skynet put`: it has no delivery to ack */
 	return 0;
 }
 
-/* Workitems whose ledger somebody removed by hand. */
+/* Workitems that somebody removed by hand. */
 static void forget_gone(struct participant *p)
 {
 	struct item *it, *next;

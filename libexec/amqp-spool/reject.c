@@ -29,19 +29,11 @@ void reject_orphan(struct journal *j, const struct sn_record *rec)
 	static const char LOG[] = "a result, but no such workitem is open\n";
 	struct participant *p = j->p;
 	const char *name = rec->head.name;
-	const struct sn_retirement again = {.name = name,
-					    .attempt = rec->head.attempt,
-					    .max_attempts = p->config.participant.max_attempts};
 	struct sn_result_file f = {.text = SN_BUF(p->config.participant.max_size_bytes + 65536)};
 	int r, dir;
 
-	if (sn_retired(&p->spool, name) == 1) { /* S7 */
-		r = sn_retire_clear(&p->spool, &again);
-		if (r < 0)
-			sn_warn("participant=%s name=%s: cannot finish its retirement: %s", p->name, name,
-				strerror(-r));
+	if (sn_retired(&p->spool, name) == 1) /* S7 */
 		return;
-	}
 	r = sn_result_read(j->fd, rec, &f);
 	dir = sn_spool_failed_dir(&p->spool, name);
 	if (r == 0 && dir >= 0) {
@@ -75,7 +67,7 @@ const char *reject_reason(int error)
 	}
 }
 
-/* By a bridge before us: that the workitem is in cur/ is then another attempt. */
+/* By a bridge before us: what exo makes of the workitem now is another answer. */
 static bool was_rejected(const struct item *it)
 {
 	int dir = sn_spool_failed_dir(&it->p->spool, it->name);
@@ -125,31 +117,23 @@ static void give_up(struct item *it, int error)
 void reject_result(struct item *it, int error)
 {
 	struct participant *p = it->p;
-	const unsigned max = p->config.participant.max_attempts;
-	char leaf[SN_ATTEMPT_SIZE];
 	int r;
 
 	sn_warn("participant=%s name=%s: %s", p->name, it->name, reject_reason(error));
 	if (is_passed_over(it))
 		return;
 	/* What is cancelled is not tried again. -ENOENT: somebody has removed open/NAME. */
-	if (++it->rejects >= max || it->cancelled || error == -ENOENT) {
+	if (++it->rejects >= p->config.participant.max_attempts || it->cancelled || error == -ENOENT) {
 		give_up(it, error);
 		return;
 	}
 	item_keep_rejected(it);
 	journals_forget(it);
-	for (unsigned a = 1; a <= max + 1; a++) {
-		sn_attempt_format(it->name, a, leaf);
-		r = sn_dir_unlink(p->spool.cur, leaf);
-		if (r < 0)
-			sn_debug("name=%s: %s", leaf, strerror(-r)); /* a planted directory */
-	}
-	it->once = false;
-	r = sn_deliver_link(&p->spool, it->name);
-	if (r < 0)
-		sn_warn("participant=%s name=%s: cannot link into new/: %s", p->name, it->name, strerror(-r));
 	item_set_state(it, ITEM_OPEN);
+	r = sn_deliver_again(&p->spool, it->name);
+	if (r < 0) /* exo finds it when the journal is gone */
+		sn_warn("participant=%s name=%s: cannot be handed to exo again: %s", p->name, it->name,
+			strerror(-r));
 }
 
 /* Appends error.message and error.trace of a reply, as lines. */

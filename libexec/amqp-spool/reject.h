@@ -4,7 +4,7 @@
 
 #include "bridge.h"
 
-/* A result that cannot be read, or is damaged: the workitem waits in new/ again; after max_attempts an error reply. */
+/* A result that cannot be read, or is damaged: exo is to run the workitem again; after max_attempts an error reply. */
 void reject_result(struct item *it, int error);
 const char *reject_reason(int error);
 /* It says nothing about the result: later it may be readable. */

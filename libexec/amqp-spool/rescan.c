@@ -103,16 +103,18 @@ void rescan_go_on(struct bridge *b)
 
 	TAILQ_FOREACH(p, &b->participants, link)
 	{
-		if (b->publisher != NULL && !publisher_ready(b->publisher) && !b->resolving)
-			return; /* the next wake comes from it */
-		if (p->unread && !p->blocked)
+		/* If not, the next wake comes from it. */
+		const bool reads = b->publisher == NULL || publisher_ready(b->publisher) || b->resolving;
+
+		if (reads && p->unread && !p->blocked)
 			journals_read(p, false);
-		journals_make_room(p);
+		if (reads)
+			journals_make_room(p);
 		if (p->scan != NULL)
 			take_step(p);
 		else if (p->rescan)
 			results_rescan(p);
-		if (p->scan != NULL || p->rescan || p->room_due || (p->unread && !p->blocked))
+		if (p->scan != NULL || p->rescan || (reads && (p->room_due || (p->unread && !p->blocked))))
 			ev_async_send(b->loop, &b->wake); /* the next step in the next turn */
 	}
 	check_resolved(b);

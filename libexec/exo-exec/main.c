@@ -39,9 +39,9 @@ static int load(struct sn_worker *w, char *ret_why, size_t size)
 
 static int set_environment(const struct sn_worker *w)
 {
-	SN_AUTOFREE char *file =
-		w->replay ? sn_strdup("/dev/stdin")
-			  : sn_asprintf("%s/%s/work/cur/%s", w->home.spool, w->name, w->job.leaf);
+	SN_AUTOFREE char *file = w->replay
+					 ? sn_strdup("/dev/stdin")
+					 : sn_asprintf("%s/%s/open/%s", w->home.spool, w->name, w->job.name);
 	char attempt[16];
 	const struct {
 		const char *name, *value;
@@ -98,17 +98,30 @@ static void answer(struct exec *x, struct sn_answer *ret)
 	}
 }
 
+/* What the program reads. Not ours: it, and what it leaves behind, must not hold the lock. */
+static int open_input(const struct sn_worker *w)
+{
+	int fd;
+
+	if (w->replay)
+		return lseek(w->job.fd, 0, SEEK_SET) < 0 ? -errno : fcntl(w->job.fd, F_DUPFD_CLOEXEC, 0);
+	fd = openat(w->spool.open, w->job.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 static void run(struct sn_worker *w, struct sn_answer *ret)
 {
 	struct exec *x = (struct exec *)w;
+	SN_AUTOFD int in = -1;
 	int r;
 
 	sn_worker_look(w);
 	x->program.reply.max_bytes = w->config.participant.max_size_bytes;
 	set_running(x, true);
-	r = lseek(w->job.fd, 0, SEEK_SET) < 0 ? -errno : set_environment(w);
+	in = open_input(w);
+	r = in < 0 ? in : set_environment(w);
 	if (r == 0)
-		r = program_start(&x->program, x->path, w->job.fd);
+		r = program_start(&x->program, x->path, in);
 	if (r < 0) { /* not the workitem's fault: the next worker's load says what is wrong, if it stays so */
 		sn_err("%s cannot be started: %s", x->path, strerror(-r));
 		_exit(1);

@@ -49,19 +49,24 @@ static int store(struct exo *x, const struct sn_result *res, const struct sn_buf
 	return r;
 }
 
+static void forget(struct exo *x, const struct item *it)
+{
+	lately_add(&x->answered, it->name);
+	deaths_forget(&x->deaths, it->name);
+	note_answered(x, it);
+}
+
 int answer_make(struct exo *x, const struct item *it, const struct answer *a)
 {
 	size_t max = x->config.participant.max_size_bytes;
 	struct sn_buf body = SN_BUF(max + 1), reply = SN_BUF(2 * max + REPLY_EXTRA_BYTES);
 	struct sn_result res = {
 		.outcome = a->outcome, .attempt = it->attempt, .started_us = sn_clock_real_us()};
-	char leaf[SN_ATTEMPT_SIZE];
 	struct sn_workitem wi;
 	int r;
 
 	memcpy(res.name, it->name, sizeof res.name);
-	item_leaf(it, leaf);
-	r = read_file(x->spool.cur, leaf, &body);
+	r = read_file(x->spool.open, it->name, &body);
 	if (r == 0) {
 		sn_workitem_read(body.data, body.len, &wi);
 		res.send = a->silent || wi.forget ? SN_SEND_NOTHING : SN_SEND_REPLY;
@@ -80,7 +85,7 @@ int answer_make(struct exo *x, const struct item *it, const struct answer *a)
 		sn_err("name=%s attempt=%u: cannot be answered, tried again later: %s: %s", it->name,
 		       it->attempt, a->message, strerror(-r));
 	if (r == 0 || r == -ENOENT) /* ENOENT: retired meanwhile */
-		deaths_forget(&x->deaths, it->name);
+		forget(x, it);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -88,7 +93,7 @@ void answer_stored(struct exo *x, const struct item *it, const char *outcome)
 {
 	struct cancel *k = x->control.cancels != NULL ? cancel_find(x, it->name) : NULL;
 
-	deaths_forget(&x->deaths, it->name);
+	forget(x, it);
 	if (k != NULL)
 		cancel_finished(k, outcome);
 }

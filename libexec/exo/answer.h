@@ -15,8 +15,8 @@ struct answer {
 	const struct ring *ring; /* its trace; NULL none */
 };
 
-/* The workitem in cur/ with an error in it, as its result. 0, also when it was retired; -errno, which is logged: it stays in
- * cur/, and a rescan comes back to it. */
+/* The workitem with an error in it, as its result. 0, also when it was retired; -errno, which is logged: a rescan comes
+ * back to it. */
 int answer_make(struct exo *x, const struct item *it, const struct answer *a) SN_CHECK;
 /* Its worker has stored one, or it needs none any more. */
 void answer_stored(struct exo *x, const struct item *it, const char *outcome);

@@ -54,7 +54,7 @@ static int strike(void *arg, int fd, const struct sn_record *rec)
 	return a->left == 0;
 }
 
-/* Each once: one workitem may lie in cur/ as several attempts. */
+/* Each once: readdir may give a name twice. */
 static void sort(struct answered *a)
 {
 	size_t kept = 0;
@@ -93,4 +93,36 @@ void answered_release(struct answered *a)
 {
 	free(a->keys);
 	*a = (struct answered){0};
+}
+
+static uint16_t *chain_of(struct lately *l, uint64_t key)
+{
+	return &l->first[(key >> 1) % LATELY];
+}
+
+void lately_add(struct lately *l, const char *name)
+{
+	const uint64_t key = key_of(name);
+	const size_t at = l->count++ % LATELY;
+	uint16_t *link = chain_of(l, l->keys[at]);
+
+	if (l->count > LATELY) { /* the oldest goes */
+		while (*link != at + 1)
+			link = &l->next[*link - 1];
+		*link = l->next[at];
+	}
+	link = chain_of(l, key);
+	l->keys[at] = key;
+	l->next[at] = *link;
+	*link = (uint16_t)(at + 1);
+}
+
+bool lately_has(const struct lately *l, const char *name)
+{
+	const uint64_t key = key_of(name);
+	size_t at = l->first[(key >> 1) % LATELY];
+
+	while (at != 0 && l->keys[at - 1] != key)
+		at = l->next[at - 1];
+	return at != 0;
 }

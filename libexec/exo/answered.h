@@ -32,4 +32,17 @@ size_t answered_look(struct answered *a, const struct exo *x);
 bool answered_not(const struct answered *a, const char *name);
 void answered_release(struct answered *a);
 
+/* The last that were answered under this exo, so that a late event does not begin one again that lies in open/ still. */
+enum { LATELY = 4096 };
+
+struct lately {
+	uint64_t keys[LATELY]; /* in turn */
+	/* Chains of those with the same place; 0 is the end, else a number in `keys` + 1. */
+	uint16_t first[LATELY], next[LATELY];
+	size_t count; /* in all */
+};
+
+void lately_add(struct lately *l, const char *name);
+bool lately_has(const struct lately *l, const char *name);
+
 #endif

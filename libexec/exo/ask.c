@@ -70,12 +70,10 @@ static void tell_client(const struct ask *a, const struct handler_answer *h)
 {
 	struct sn_buf buf = SN_BUF(CONTROL_LINE_MAX);
 	struct client *c = a->client;
-	char leaf[SN_ATTEMPT_SIZE];
 	struct sn_fei fei = {0};
 	struct sn_jsonw j;
 
-	item_leaf(&a->item, leaf);
-	(void)fei_read(c->x->spool.cur, leaf, &fei); /* retired meanwhile: the name is known */
+	(void)fei_read(c->x, a->item.name, &fei); /* retired meanwhile: the name is known */
 	line_begin(&j, &buf, "answer");
 	sn_jsonw_string(&j, "worker", a->worker->id);
 	sn_jsonw_string(&j, "name", a->item.name);

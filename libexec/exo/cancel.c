@@ -234,12 +234,10 @@ void cancel_answered(struct worker *w, const struct item *it, const struct handl
 static bool cancel_running(struct client *c, const struct request *rq, struct worker *w,
 			   const struct item *it)
 {
-	char leaf[SN_ATTEMPT_SIZE];
 	struct sn_fei fei = {0};
 	struct cancel *k;
 
-	item_leaf(it, leaf);
-	(void)fei_read(c->x->spool.cur, leaf, &fei); /* only for the answer */
+	(void)fei_read(c->x, it->name, &fei); /* only for the answer */
 	k = cancel_add(c->x, it, fei.wfid);
 	if (k == NULL || item_list_add(&c->follows, it) < 0)
 		return false;

@@ -22,15 +22,11 @@ static void settle(struct worker *w)
 static void uncount(struct exo *x, const struct item *it)
 {
 	const unsigned long times = short_add(x, it->name);
-	int r;
 
-	if (times > UNCOUNTED_MAX) {
+	if (times > UNCOUNTED_MAX)
 		sn_warn("name=%s: cut short for the %luth time: this attempt counts", it->name, times);
-		return;
-	}
-	r = sn_claim_uncount(&x->spool, it->name, it->attempt);
-	if (r < 0 && r != -ENOENT)
-		sn_warn("name=%s: this attempt counts: %s", it->name, strerror(-r));
+	else
+		note_unbegun(x, it);
 }
 
 static void lose_job(struct worker *w, const char *how)
@@ -53,6 +49,7 @@ static void lose_job(struct worker *w, const char *how)
 		answer_stored(x, &job->item, sn_outcome_name(outcome));
 		return;
 	}
+	note_attempt(x, &job->item);
 	(void)snprintf(why, sizeof why, "worker %s", how);
 	crash_report(&job->item, how, ring);
 	k = cancel_find(x, job->item.name);
@@ -71,8 +68,7 @@ static void lose_job(struct worker *w, const char *how)
 	}
 	tried = deaths_add(&x->deaths, job->item.name, job->item.attempt, why);
 	if (tried < x->config.participant.max_attempts) {
-		intake_resume(x, &job->item, NULL);
-		intake_scan_new(x); /* it may have been moved there meanwhile */
+		intake_resume(x, &job->item);
 		return;
 	}
 	crash_answer(x, &job->item, why, ring);

@@ -1,19 +1,17 @@
 /* Which workitem goes to which worker. */
-#include <fcntl.h>
-
 #include "cancel.h"
 #include "exo.h"
 
 #define COLLECT_S 0.0005
 
-const struct item *exo_held(const struct exo *x, const char *name)
+struct item *exo_held(const struct exo *x, const char *name)
 {
-	const struct item *claimed = item_list_find(&x->claimed, name);
+	struct item *claimed = item_list_find(&x->claimed, name);
 
 	if (claimed != NULL)
 		return claimed;
 	for (unsigned i = 0; i < x->worker_count; i++) {
-		const struct worker *w = x->workers[i];
+		struct worker *w = x->workers[i];
 
 		for (unsigned j = 0; j < w->job_count; j++) {
 			if (item_is(&w->jobs[j].item, name))
@@ -23,49 +21,32 @@ const struct item *exo_held(const struct exo *x, const char *name)
 	return NULL;
 }
 
-/* new/NAME of what is in hand is a second link and goes, or, when cur/ has lost it, what the participant made of it:
- * that stays until the one in hand has ended. */
-static void drop_second_link(struct exo *x, const struct item *held)
+/* Found by looking: it may have been begun before, and exo ended. False: it is not to be run now. */
+static bool remember(struct exo *x, struct item *it)
 {
-	char leaf[SN_ATTEMPT_SIZE];
+	const struct death *d = deaths_find(&x->deaths, it->name);
 
-	item_leaf(held, leaf);
-	if (faccessat(x->spool.cur, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		unlink_quietly(x->spool.new, held->name);
-}
-
-/* new/NAME could not be claimed because cur/NAME,a1 is there: the bridge linked it in again. */
-static void claim_twice(struct exo *x, const struct item *it)
-{
-	if (sn_journal_has(x->spool.result, it->name, NULL) != 0)
-		return;				/* finished: the bridge takes both away; or not known */
-	unlink_quietly(x->spool.new, it->name); /* open/ has it; seen again otherwise */
-	intake_resume(x, it, NULL);
-}
-
-/* S2→S3 of the oldest name in new/. Returns false if that one is not ours to run. */
-static bool claim_first(struct exo *x, struct item *ret)
-{
-	const char *name = queue_first(&x->queue);
-	const struct item *held;
-	int r;
-
-	ret->attempt = 1;
-	memcpy(ret->name, name, strlen(name) + 1);
-	queue_drop_first(&x->queue);
-	if (withdraw_pending(x, ret->name))
-		return false; /* new/ is looked at again when that is over */
-	held = exo_held(x, ret->name);
-	if (held != NULL) {
-		drop_second_link(x, held);
+	it->attempt = sn_claim_noted(&x->spool, it->name, x->config.participant.max_attempts);
+	it->noted = it->attempt > 0;
+	if (d != NULL && d->count > it->attempt)
+		it->attempt = d->count;
+	if (it->attempt > 0) {
+		intake_resume(x, it);
 		return false;
 	}
-	r = sn_claim(&x->spool, ret->name);
-	if (r == -EEXIST)
-		claim_twice(x, ret);
-	else if (r < 0 && r != -ENOENT)
-		sn_err("name=%s: cannot be claimed, tried again later: %s", ret->name, strerror(-r));
-	return r == 0;
+	it->attempt = 1;
+	note_attempt(x, it);
+	return true;
+}
+
+/* The oldest of what waits. False if that one is not ours to run. */
+static bool take_first(struct exo *x, struct item *ret)
+{
+	*ret = *queue_first(&x->queue);
+	queue_drop_first(&x->queue);
+	if (withdraw_pending(x, ret->name) || exo_held(x, ret->name) != NULL)
+		return false; /* withdrawn, or looked for again when that is over */
+	return ret->attempt > 0 || remember(x, ret);
 }
 
 /* Those that are about to be withdrawn are passed over. NULL: there is none. */
@@ -84,21 +65,21 @@ static bool pick(struct exo *x, struct item *ret)
 
 	for (;;) {
 		const struct item *claimed = first_claimed(x);
-		const char *waiting;
+		const struct item *waiting;
 
 		if (x->queue.count == 0 && x->queue.more && !scanned) {
-			scanned = true; /* once: names that cannot be claimed must not keep us here */
-			intake_scan_new(x);
+			scanned = true; /* once: names that cannot be run must not keep us here */
+			intake_look(x);
 		}
 		waiting = queue_first(&x->queue);
-		if (claimed != NULL && (waiting == NULL || strcmp(claimed->name, waiting) <= 0)) {
+		if (claimed != NULL && (waiting == NULL || strcmp(claimed->name, waiting->name) <= 0)) {
 			*ret = *claimed;
 			item_list_remove(&x->claimed, (size_t)(claimed - x->claimed.items));
 			return true;
 		}
 		if (waiting == NULL)
 			return false;
-		if (claim_first(x, ret))
+		if (take_first(x, ret))
 			return true;
 	}
 }
@@ -115,7 +96,7 @@ static bool next_item(struct exo *x, struct item *ret)
 static void keep(struct exo *x, const struct item *it)
 {
 	if (item_list_add(&x->claimed, it) < 0)
-		sn_debug("name=%s: left in cur/ until the next rescan", it->name);
+		sn_debug("name=%s: left until the next rescan", it->name);
 }
 
 /* Gives work to all workers that have `depth` workitems. Returns false when nothing is left to give. */
@@ -131,6 +112,7 @@ static bool fill(struct exo *x, unsigned depth)
 			continue;
 		if (!next_item(x, &it))
 			return false;
+		it.again = it.released = false; /* it is to run now */
 		r = talk_work(w, &it);
 		if (r < 0) {
 			sn_err("worker %s: cannot be given work: %s", w->id, strerror(-r));
@@ -212,15 +194,9 @@ void exo_give_back(struct exo *x)
 	for (unsigned i = 0; i < x->worker_count; i++)
 		exo_take_back(x->workers[i]);
 	while (x->claimed.count > 0) {
-		int r = 0;
-
 		it = x->claimed.items[0];
 		item_list_remove(&x->claimed, 0);
-		if (cancel_intercept(x, &it))
-			continue;
-		if (it.attempt == 1)
-			r = sn_claim_return(&x->spool, it.name, it.attempt);
-		if (r < 0 && r != -ENOENT)
-			sn_warn("name=%s: cannot be given back, left in cur/: %s", it.name, strerror(-r));
+		if (!cancel_intercept(x, &it))
+			note_unbegun(x, &it);
 	}
 }

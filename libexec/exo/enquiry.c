@@ -10,15 +10,13 @@ enum { WAITING_NAMES_MAX = 16, STATUS_ROOM = 16 << 10 /* for one worker and what
 
 bool key_names(const struct exo *x, const char *key, const struct item *it)
 {
-	char leaf[SN_ATTEMPT_SIZE];
 	struct sn_fei fei;
 
 	if (key == NULL || item_is(it, key))
 		return true;
 	if (!sn_name_maybe_of(it->name, key))
 		return false;
-	item_leaf(it, leaf);
-	return fei_read(x->spool.cur, leaf, &fei) && strcmp(fei.wfid, key) == 0;
+	return fei_read(x, it->name, &fei) && strcmp(fei.wfid, key) == 0;
 }
 
 static const char *state_name(const struct worker *w)
@@ -40,11 +38,9 @@ static int64_t real_us(int64_t mono_ns)
 static void add_workitem(struct sn_jsonw *j, const struct worker *w)
 {
 	const struct item *it = &w->jobs[0].item;
-	char leaf[SN_ATTEMPT_SIZE];
 	struct sn_fei fei = {0};
 
-	item_leaf(it, leaf);
-	(void)fei_read(w->x->spool.cur, leaf, &fei); /* retired meanwhile: the name is known */
+	(void)fei_read(w->x, it->name, &fei); /* retired meanwhile: the name is known */
 	sn_jsonw_open(j, "workitem", '{');
 	sn_jsonw_string(j, "name", it->name);
 	sn_jsonw_string(j, "wfid", fei.wfid);
@@ -131,7 +127,7 @@ static void add_waiting_names(struct waiting *s)
 			add_waiting_name(s, s->x->workers[i]->jobs[j].item.name);
 	}
 	for (size_t i = 0; i < s->x->queue.count; i++)
-		add_waiting_name(s, s->x->queue.names[s->x->queue.head + i]);
+		add_waiting_name(s, s->x->queue.items[s->x->queue.head + i].name);
 	sn_jsonw_close(s->j, ']');
 }
 

@@ -16,6 +16,7 @@
 #include <ev.h>
 #include <sys/resource.h>
 
+#include "answered.h"
 #include "control.h"
 #include "data/config.h"
 #include "items.h"
@@ -53,8 +54,9 @@ struct exo {
 	bool no_room; /* a result could not be stored: nothing runs until there is room */
 
 	struct output out;
-	struct queue queue;	  /* names in new/ */
-	struct item_list claimed; /* in cur/, with no worker */
+	struct queue queue;	  /* what waits in open/ */
+	struct item_list claimed; /* taken from there, or back from a worker */
+	struct lately answered;
 	struct deaths deaths;
 	struct control control;
 	struct reload reload;
@@ -66,13 +68,13 @@ struct exo {
 
 	int inotify;
 	ev_io inotify_io;
-	ev_timer rescan, end, die, room, strays;
+	ev_timer rescan, note, end, die, room, strays;
 	ev_prepare before_sleep;
 	ev_signal term, interrupt, hangup, child;
 	double room_delay;
 	unsigned long long room_bytes;
 	unsigned stray_rounds, interrupts;
-	size_t scan_from; /* so many in cur/ were looked at by earlier scans: there are too many for one */
+	size_t scan_from; /* so many in open/ were looked at by earlier scans: there are too many for one */
 
 	unsigned restarts;
 	const char *state; /* as last written */
@@ -103,13 +105,23 @@ void unlink_quietly(int dirfd,
 		    const char *leaf); /* what is left is found again by a rescan or the next start */
 void intake_start(struct exo *x);
 void intake_stop(struct exo *x);
-void intake_scan_new(struct exo *x);
-void intake_resume(struct exo *x, const struct item *it, const char *why);
+void intake_look(struct exo *x); /* through open/, for what waits and was not heard of */
+/* The next attempt, or, past max_attempts, the error reply. */
+void intake_resume(struct exo *x, const struct item *it);
+/* note.c: which attempt it is, in cur/ (claim.3) */
+void note_start(struct exo *x);
+void note_begin(struct exo *x); /* a worker begins with a workitem */
+void note_attempt(struct exo *x, struct item *it);
+/* It has its answer. */
+void note_answered(struct exo *x, const struct item *it);
+/* It is not begun after all. */
+void note_unbegun(struct exo *x, const struct item *it);
+void note_tidy(struct exo *x); /* those of what is not open any more */
 /* dispatch.c */
 void exo_dispatch(struct exo *x);
-const struct item *exo_held(const struct exo *x, const char *name); /* NULL: not in hand */
-void exo_take_back(struct worker *w);				    /* what it has not read */
-void exo_give_back(struct exo *x); /* claim.3 for everything that no worker has begun */
+struct item *exo_held(const struct exo *x, const char *name); /* NULL: not in hand */
+void exo_take_back(struct worker *w);			      /* what it has not read */
+void exo_give_back(struct exo *x);			      /* everything that no worker has begun */
 /* room.c */
 void room_wait(struct exo *x, unsigned long long bytes, int err);
 void room_start(struct exo *x);

@@ -6,6 +6,7 @@
 #include "answer.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cancel.h"
 #include "exo.h"
 
 void hear_break_off(struct worker *w, const char *why)
@@ -64,6 +65,8 @@ static bool end_job(struct worker *w, const struct packet *p, struct job *ret)
 		return false;
 	*ret = w->jobs[0];
 	hear_drop_job(w, 0);
+	if (w->job_count > 0)
+		note_begin(w->x);
 	pace(w, ret);
 	s = &w->slots[ret->slot];
 	slot_drain(s);
@@ -98,6 +101,8 @@ static void on_done(struct worker *w, struct packet *p)
 		return;
 	}
 	answer_stored(w->x, &job.item, outcome_word(p));
+	if (job.item.again)
+		queue_add(&w->x->queue, job.item.name, 0);
 	if (w->over)
 		worker_kill(w); /* it was told to end: the result came late, and is on its way all the same */
 	after_job(w);
@@ -111,7 +116,8 @@ static void on_damaged(struct worker *w, struct packet *p)
 		hear_break_off(w, "speaks of a workitem that it does not have");
 		return;
 	}
-	sn_err("name=%s: the file in cur/ is damaged, left to the bridge", job.item.name);
+	sn_err("name=%s: its file in open/ is damaged, left to the bridge", job.item.name);
+	note_unbegun(w->x, &job.item);
 	after_job(w);
 }
 
@@ -123,8 +129,12 @@ static void on_gone(struct worker *w, struct packet *p)
 		hear_break_off(w, "speaks of a workitem that it does not have");
 		return;
 	}
-	sn_info("name=%s: is not there any more", job.item.name);
-	answer_stored(w->x, &job.item, "gone");
+	sn_info("name=%s: is not there any more, or held", job.item.name);
+	note_unbegun(w->x, &job.item);
+	if (job.item.again || job.item.released)
+		queue_add(&w->x->queue, job.item.name, 0);
+	if (w->x->control.cancels != NULL && cancel_find(w->x, job.item.name) != NULL)
+		cancel_finished(cancel_find(w->x, job.item.name), "gone");
 	after_job(w);
 }
 
@@ -145,7 +155,7 @@ static void on_nospace(struct worker *w, struct packet *p)
 	room_wait(w->x, p->words[3] != NULL ? strtoull(p->words[3], NULL, 10) : 0, err);
 	/* Not the workitem's fault: the same attempt again, when there is room. */
 	if (item_list_add(&w->x->claimed, &job.item) < 0)
-		sn_debug("name=%s: left in cur/ until the next rescan", job.item.name);
+		sn_debug("name=%s: left until the next rescan", job.item.name);
 	after_job(w);
 }
 

@@ -1,24 +1,15 @@
-/* What waits: inotify on work/new as a hint, and a look at new/ and cur/ at start, on overflow and every 30 s. */
+/* What waits: inotify on open/ as a hint, and a look at it at start, on overflow and every 30 s. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include "answered.h"
 #include "base/mem.h"
 #include "cancel.h"
 #include "exo.h"
 #include "sys/dir.h"
 
-enum { RESCAN_S = 30, EVENTS_SIZE = 16384 };
-
-static int add_name(void *arg, const char *name)
-{
-	struct exo *x = arg;
-
-	if (sn_name_valid(name))
-		queue_add(&x->queue, name);
-	return 0;
-}
+enum { RESCAN_S = 30, EVENTS_SIZE = 16384, READS_MAX = 256 };
 
 void unlink_quietly(int dirfd, const char *leaf)
 {
@@ -28,113 +19,97 @@ void unlink_quietly(int dirfd, const char *leaf)
 		sn_debug("cannot unlink %s: %s", leaf, strerror(-r));
 }
 
-void intake_scan_new(struct exo *x)
+void intake_resume(struct exo *x, const struct item *it)
 {
-	int r;
-
-	queue_clear(&x->queue);
-	r = sn_dir_each(x->spool.new, add_name, x);
-	if (r < 0)
-		sn_err("cannot read work/new: %s", strerror(-r));
-}
-
-void intake_resume(struct exo *x, const struct item *it, const char *why)
-{
-	const struct death *d = why != NULL ? NULL : deaths_find(&x->deaths, it->name);
-	unsigned tried = it->attempt, max = x->config.participant.max_attempts;
+	const struct death *d = deaths_find(&x->deaths, it->name);
+	const unsigned tried = d != NULL && d->count > it->attempt ? d->count : it->attempt;
 	struct item next = *it;
 	int r;
 
 	if (cancel_intercept(x, it))
 		return;
-	if (why != NULL)
-		tried = deaths_add(&x->deaths, it->name, it->attempt, why);
-	else if (d != NULL && d->count > tried)
-		tried = d->count;
-	if (tried >= max) {
-		if (why == NULL)
-			why = d != NULL ? d->why : "exo ended while it was worked on";
-		crash_answer(x, it, why, NULL);
+	if (tried >= x->config.participant.max_attempts) {
+		crash_answer(x, it, d != NULL ? d->why : "exo ended while it was worked on", NULL);
 		return;
 	}
 	r = sn_claim_again(&x->spool, it->name, it->attempt);
-	if (r == -ENOENT)
-		return; /* retired meanwhile */
 	if (r < 0) {
 		sn_err("name=%s attempt=%u: cannot be resumed, tried again later: %s", it->name, it->attempt,
 		       strerror(-r));
 		return;
 	}
 	next.attempt++;
+	next.noted = true;
 	sn_info("name=%s: attempt %u", it->name, next.attempt);
 	r = item_list_add(&x->claimed, &next);
 	if (r < 0)
-		sn_debug("name=%s: left in cur/ until the next rescan", it->name);
+		sn_debug("name=%s: left until the next rescan", it->name);
 	x->look = true;
 }
 
-struct unfinished {
+struct looking {
 	struct exo *x;
 	size_t skip; /* those that earlier scans had */
 	struct answered seen;
-	struct item_list list;
 };
 
-static bool is_nobodys(const struct exo *x, const char *leaf, struct item *ret)
+static bool is_held(const struct exo *x, const char *name)
 {
-	return sn_attempt_parse(leaf, ret->name, &ret->attempt) == 0 && exo_held(x, ret->name) == NULL &&
-	       !withdraw_pending(x, ret->name);
+	char leaf[SN_NAME_SIZE + 8];
+
+	(void)snprintf(leaf, sizeof leaf, "%s.hold", name); /* fits */
+	return faccessat(x->spool.open, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static int note_nobodys(void *arg, const char *leaf)
+static bool is_nobodys(const struct exo *x, const char *name)
 {
-	struct unfinished *u = arg;
-	struct item it;
+	return sn_name_valid(name) && !queue_has(&x->queue, name) && exo_held(x, name) == NULL &&
+	       !withdraw_pending(x, name) && !is_held(x, name);
+}
 
-	if (!is_nobodys(u->x, leaf, &it))
+static int note_nobodys(void *arg, const char *name)
+{
+	struct looking *l = arg;
+
+	if (!is_nobodys(l->x, name))
 		return 0;
-	if (u->skip > 0) {
-		u->skip--;
+	if (l->skip > 0) {
+		l->skip--;
 		return 0;
 	}
-	return answered_add(&u->seen, it.name) < 0 ? 1 : 0;
+	return answered_add(&l->seen, name) < 0 ? 1 : 0;
 }
 
-static int add_unfinished(void *arg, const char *leaf)
+static int add_unanswered(void *arg, const char *name)
 {
-	struct unfinished *u = arg;
-	struct item it;
+	struct looking *l = arg;
 
-	if (!is_nobodys(u->x, leaf, &it) || !answered_not(&u->seen, it.name))
-		return 0;
-	return item_list_add(&u->list, &it) < 0 ? 1 : 0; /* full: the rest at the next rescan */
+	if (is_nobodys(l->x, name) && answered_not(&l->seen, name))
+		queue_add(&l->x->queue, name, 0);
+	return 0;
 }
 
-/* Answered ones stay in cur/ for as long as the broker is away. They must not fill the list, so they are sorted out before;
- * if there are too many even for that, each scan looks at others. */
-static void list_unfinished(struct exo *x, struct unfinished *u)
-{
-	int r = sn_dir_each(x->spool.cur, note_nobodys, u);
+static bool hear_some(struct exo *x, bool *ret_look);
 
-	x->scan_from = r == 1 ? x->scan_from + u->seen.count : 0;
-	if (r >= 0 && answered_look(&u->seen, x) > 0)
-		r = sn_dir_each(x->spool.cur, add_unfinished, u);
+/* Answered ones stay in open/ for as long as the broker is away. If there are too many even to ask for their answers at once,
+ * each scan looks at others. What was said before is heard first: else it would be said of what was answered long ago. */
+void intake_look(struct exo *x)
+{
+	struct looking l = {.x = x, .skip = x->scan_from};
+	bool ignored = false; /* we look */
+	int r;
+
+	x->queue.more = false;
+	for (unsigned n = 0; n < READS_MAX && hear_some(x, &ignored); n++)
+		;
+	r = sn_dir_each(x->spool.open, note_nobodys, &l);
+	x->scan_from = r == 1 ? x->scan_from + l.seen.count : 0;
+	if (r >= 0 && answered_look(&l.seen, x) > 0)
+		r = sn_dir_each(x->spool.open, add_unanswered, &l);
 	if (r < 0)
-		sn_err("cannot read work/cur: %s", strerror(-r));
-}
-
-/* Listed first, resumed then: resuming renames what is being listed. */
-static void scan_cur(struct exo *x)
-{
-	struct unfinished u = {.x = x, .skip = x->scan_from};
-
-	list_unfinished(x, &u);
-	answered_release(&u.seen);
-	for (size_t i = 0; i < u.list.count; i++) {
-		if (exo_held(x, u.list.items[i].name) == NULL)
-			intake_resume(x, &u.list.items[i], NULL);
-	}
-	item_list_release(&u.list);
+		sn_err("cannot read open: %s", strerror(-r));
+	answered_release(&l.seen);
+	x->look = true;
 }
 
 /* Somebody replaced or removed the directories: what is open here is not the spool any more. */
@@ -143,7 +118,7 @@ static bool still_there(const struct exo *x)
 	const struct {
 		const char *path;
 		int fd;
-	} dirs[] = {{"work/new", x->spool.new}, {"work/cur", x->spool.cur}, {"work/result", x->spool.result}};
+	} dirs[] = {{"open", x->spool.open}, {"work/cur", x->spool.cur}, {"work/result", x->spool.result}};
 
 	for (size_t i = 0; i < SN_COUNT(dirs); i++) {
 		SN_AUTOFREE char *path = sn_asprintf("%s/%s", x->name, dirs[i].path);
@@ -164,10 +139,8 @@ static void rescan(struct exo *x)
 		exo_fail(x, SN_EXIT_TEMPORARY, "the directories of the spool were removed or replaced");
 		return;
 	}
-	if (!x->no_room)
-		scan_cur(x);
-	intake_scan_new(x);
-	x->look = true;
+	note_tidy(x);
+	intake_look(x);
 }
 
 static void on_rescan(struct ev_loop *loop, ev_timer *t, int events)
@@ -176,26 +149,86 @@ static void on_rescan(struct ev_loop *loop, ev_timer *t, int events)
 	rescan(t->data);
 }
 
-static void on_inotify(struct ev_loop *loop, ev_io *io, int events)
+static bool is_marked(const char *leaf, const char *suffix, char ret_name[SN_NAME_SIZE])
 {
-	struct exo *x = io->data;
-	_Alignas(struct inotify_event) char text[EVENTS_SIZE];
-	ssize_t n = read(x->inotify, text, sizeof text);
-	bool again = false;
+	const char *dot = strrchr(leaf, '.');
 
-	(void)loop, (void)events;
+	if (dot == NULL || strcmp(dot, suffix) != 0 || (size_t)(dot - leaf) > SN_NAME_MAX)
+		return false;
+	memcpy(ret_name, leaf, (size_t)(dot - leaf));
+	ret_name[dot - leaf] = '\0';
+	return sn_name_valid(ret_name);
+}
+
+/* NAME.again went: it runs, answered or not. NAME.hold: it may run; returns whether that takes a look. */
+static bool unmarked(struct exo *x, const char *leaf)
+{
+	char name[SN_NAME_SIZE];
+	struct item *held;
+
+	if (is_marked(leaf, ".again", name)) {
+		held = exo_held(x, name);
+		if (held != NULL)
+			held->again = true;
+		else
+			queue_add(&x->queue, name, 0);
+		return false;
+	}
+	if (!is_marked(leaf, ".hold", name))
+		return false;
+	held = exo_held(x, name);
+	if (held != NULL)
+		held->released = true;
+	return held == NULL;
+}
+
+static bool heard(struct exo *x, const struct inotify_event *e)
+{
+	if ((e->mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0)
+		return true;
+	if (e->len > 0 && (e->mask & IN_DELETE) != 0)
+		return unmarked(x, e->name);
+	if (e->len > 0 && sn_name_valid(e->name) && !lately_has(&x->answered, e->name))
+		queue_add(&x->queue, e->name, 1);
+	return false;
+}
+
+/* False: there was nothing. */
+static bool hear_some(struct exo *x, bool *ret_look)
+{
+	_Alignas(struct inotify_event) char text[EVENTS_SIZE];
+	ssize_t n = x->inotify >= 0 ? read(x->inotify, text, sizeof text) : 0;
+
 	for (char *p = text; n > 0 && p < text + n;) {
 		const struct inotify_event *e = (const void *)p;
 
 		p += sizeof *e + e->len;
-		if ((e->mask & (IN_Q_OVERFLOW | IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0)
-			again = true;
-		else if (e->len > 0 && sn_name_valid(e->name))
-			queue_add(&x->queue, e->name);
+		*ret_look = heard(x, e) || *ret_look;
 	}
+	return n > 0;
+}
+
+static void on_inotify(struct ev_loop *loop, ev_io *io, int events)
+{
+	struct exo *x = io->data;
+	bool look = false;
+
+	(void)loop, (void)events;
+	(void)hear_some(x, &look);
 	x->look = true;
-	if (again)
+	if (look)
 		rescan(x);
+}
+
+static double rescan_every_s(void)
+{
+#ifdef SN_TESTING
+	const char *text = getenv("SKYNET_RESCAN_S");
+
+	if (text != NULL)
+		return strtod(text, NULL);
+#endif
+	return RESCAN_S;
 }
 
 void intake_start(struct exo *x)
@@ -203,19 +236,20 @@ void intake_start(struct exo *x)
 	char path[64];
 
 	x->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", x->spool.new); /* fits */
+	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", x->spool.open); /* fits */
 	if (x->inotify < 0)
 		sn_warn("no inotify (%s): new work is found every %d s only", strerror(errno), RESCAN_S);
 	else if (inotify_add_watch(x->inotify, path,
-				   IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR) < 0)
-		sn_warn("cannot watch work/new (%s): new work is found every %d s only", strerror(errno),
+				   IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
+					   IN_ONLYDIR) < 0)
+		sn_warn("cannot watch open/ (%s): new work is found every %d s only", strerror(errno),
 			RESCAN_S);
 	if (x->inotify >= 0) {
 		ev_io_init(&x->inotify_io, on_inotify, x->inotify, EV_READ);
 		x->inotify_io.data = x;
 		ev_io_start(x->loop, &x->inotify_io);
 	}
-	ev_timer_init(&x->rescan, on_rescan, RESCAN_S, RESCAN_S);
+	ev_timer_init(&x->rescan, on_rescan, rescan_every_s(), rescan_every_s());
 	x->rescan.data = x;
 	ev_timer_start(x->loop, &x->rescan);
 	rescan(x);

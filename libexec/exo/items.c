@@ -25,11 +25,11 @@ static size_t place(const struct queue *q, const char *name, bool *ret_found)
 	size_t low = 0, high = q->count;
 
 	*ret_found = false;
-	if (high > 0 && strcmp(q->names[q->head + high - 1], name) < 0)
+	if (high > 0 && strcmp(q->items[q->head + high - 1].name, name) < 0)
 		return high;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int c = strcmp(q->names[q->head + mid], name);
+		int c = strcmp(q->items[q->head + mid].name, name);
 
 		if (c == 0)
 			*ret_found = true;
@@ -46,15 +46,15 @@ static void make_room(struct queue *q)
 	if (q->head + q->count < q->cap)
 		return;
 	if (q->head > 0) {
-		memmove(q->names, q->names + q->head, q->count * sizeof *q->names);
+		memmove(q->items, q->items + q->head, q->count * sizeof *q->items);
 		q->head = 0;
 		return;
 	}
 	q->cap = q->cap == 0 ? 64 : q->cap * 2;
-	q->names = sn_realloc(q->names, q->cap * sizeof *q->names);
+	q->items = sn_realloc(q->items, q->cap * sizeof *q->items);
 }
 
-void queue_add(struct queue *q, const char *name)
+void queue_add(struct queue *q, const char *name, unsigned attempt)
 {
 	bool found;
 	size_t at;
@@ -66,20 +66,40 @@ void queue_add(struct queue *q, const char *name)
 		return;
 	if (q->count == QUEUE_MAX) {
 		q->more = true;
-		copy_name(q->horizon, at == q->count ? name : q->names[q->head + q->count - 1]);
+		copy_name(q->horizon, at == q->count ? name : q->items[q->head + q->count - 1].name);
 		if (at == q->count)
 			return;
 		q->count--;
 	}
 	make_room(q);
-	memmove(q->names + q->head + at + 1, q->names + q->head + at, (q->count - at) * sizeof *q->names);
-	copy_name(q->names[q->head + at], name);
+	memmove(q->items + q->head + at + 1, q->items + q->head + at, (q->count - at) * sizeof *q->items);
+	q->items[q->head + at] = (struct item){.attempt = attempt};
+	copy_name(q->items[q->head + at].name, name);
 	q->count++;
 }
 
-const char *queue_first(const struct queue *q)
+bool queue_has(const struct queue *q, const char *name)
 {
-	return q->count > 0 ? q->names[q->head] : NULL;
+	bool found;
+
+	(void)place(q, name, &found);
+	return found;
+}
+
+void queue_remove(struct queue *q, const char *name)
+{
+	bool found;
+	size_t at = q->head + place(q, name, &found);
+
+	if (!found)
+		return;
+	memmove(q->items + at, q->items + at + 1, (q->head + q->count - at - 1) * sizeof *q->items);
+	q->count--;
+}
+
+const struct item *queue_first(const struct queue *q)
+{
+	return q->count > 0 ? &q->items[q->head] : NULL;
 }
 
 void queue_drop_first(struct queue *q)
@@ -97,7 +117,7 @@ void queue_clear(struct queue *q)
 
 void queue_release(struct queue *q)
 {
-	free(q->names);
+	free(q->items);
 	*q = (struct queue){0};
 }
 
@@ -124,7 +144,7 @@ void item_list_remove(struct item_list *l, size_t at)
 	memmove(l->items + at, l->items + at + 1, (l->count - at) * sizeof *l->items);
 }
 
-const struct item *item_list_find(const struct item_list *l, const char *name)
+struct item *item_list_find(const struct item_list *l, const char *name)
 {
 	for (size_t i = 0; i < l->count; i++) {
 		if (item_is(&l->items[i], name))

@@ -1,4 +1,4 @@
-/* Workitems by name: what waits in new/, what is claimed, and which ones have ended a worker. */
+/* Workitems by name: what waits, what is taken from there, and which ones have ended a worker. */
 #ifndef EXO_ITEMS_H
 #define EXO_ITEMS_H
 
@@ -6,28 +6,33 @@
 
 struct item {
 	char name[SN_NAME_SIZE];
-	unsigned attempt;
+	unsigned attempt; /* 0: found by looking; which one it is stands in cur/ or was forgotten */
+	bool noted;	  /* in cur/ (claim.3) */
+	/* While it is with a worker: */
+	bool again;    /* it is to run once more, whatever becomes of it */
+	bool released; /* it is held no longer: if the worker has passed it over for that, it may run */
 };
 
 void item_leaf(const struct item *it, char ret_leaf[SN_ATTEMPT_SIZE]);
 bool item_is(const struct item *it, const char *name);
 
-/* The oldest names of new/, sorted, at most QUEUE_MAX: memory stays bounded however many wait. What had no place
+/* The oldest that wait, sorted by name, at most QUEUE_MAX: memory stays bounded however many wait. What had no place
  * is behind `horizon` and is found by a rescan when the queue has run empty. */
 enum { QUEUE_MAX = 2048 };
 
 struct queue {
-	char (*names)[SN_NAME_SIZE];
+	struct item *items;
 	size_t head, count, cap;
 	bool more;
 	char horizon[SN_NAME_SIZE];
 };
 
-/* A name twice is one. */
-void queue_add(struct queue *q, const char *name);
-const char *queue_first(const struct queue *q); /* NULL: empty */
+/* A name twice is one: the first. */
+void queue_add(struct queue *q, const char *name, unsigned attempt);
+bool queue_has(const struct queue *q, const char *name);
+void queue_remove(struct queue *q, const char *name);
+const struct item *queue_first(const struct queue *q); /* NULL: empty */
 void queue_drop_first(struct queue *q);
-/* Before a rescan of everything. */
 void queue_clear(struct queue *q);
 void queue_release(struct queue *q);
 
@@ -42,10 +47,10 @@ struct item_list {
 /* -ENOSPC when the list is full: the next rescan finds the item again. */
 int item_list_add(struct item_list *l, const struct item *it) SN_CHECK;
 void item_list_remove(struct item_list *l, size_t at);
-const struct item *item_list_find(const struct item_list *l, const char *name);
+struct item *item_list_find(const struct item_list *l, const char *name);
 void item_list_release(struct item_list *l);
 
-/* Attempts that ended badly, by name: what stands in cur/ can be renamed by the participant, this cannot. */
+/* Attempts that ended badly, by name: what is noted in cur/ can be removed by the participant, this cannot. */
 enum { DEATHS_MAX = 256, DEATH_WHY_SIZE = 160 };
 
 struct death {

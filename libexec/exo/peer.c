@@ -8,12 +8,12 @@
 
 enum { GROUPS_MAX = 65536 };
 
-/* The group that may read the ledger (adm), where that is another one than what the participant's own processes have. */
+/* The group that may read what is kept (adm), where that is another one than what the participant's own processes have. */
 static bool readers(const struct exo *x, gid_t *ret)
 {
 	struct stat st;
 
-	if (fstatat(x->spool.root, "open", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_gid == getegid())
+	if (fstatat(x->spool.root, "done", &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_gid == getegid())
 		return false;
 	*ret = st.st_gid;
 	return true;

@@ -85,6 +85,7 @@ int exo_start(struct exo *x)
 	strays_start(x);
 	exo_signals_start(x);
 	exo_resize(x);
+	note_start(x);
 	intake_start(x);
 	r = control_start(x);
 	if (r < 0)

@@ -209,7 +209,7 @@ void slot_detach(struct slot *s)
 			t = t->next;
 		tail_free(t);
 	}
-	(void)tag_of(s); /* cur/NAME,aN may be gone when the next line comes */
+	(void)tag_of(s); /* open/NAME may be gone when the next line comes */
 	t = sn_malloc(sizeof *t);
 	*t = *s;
 	t->ring = NULL;

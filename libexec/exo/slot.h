@@ -51,10 +51,10 @@ void slot_pause(struct slot *s, bool pause);
 /* Calls for the i-th last line, oldest first; NULL behind the end. */
 const char *ring_line(const struct ring *r, unsigned i);
 
-/* tag.c: "wfid expid" of a workitem in cur/. */
+/* tag.c: "wfid expid" of a workitem. */
 void tag_read(const struct exo *x, const struct item *it, char ret_tag[TAG_SIZE]);
 struct sn_fei;
-/* Of the workitem in dirfd/leaf. False: it cannot be read. */
-bool fei_read(int dirfd, const char *leaf, struct sn_fei *ret);
+/* Of open/NAME. False: it cannot be read. */
+bool fei_read(const struct exo *x, const char *name, struct sn_fei *ret);
 
 #endif

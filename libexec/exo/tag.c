@@ -54,10 +54,10 @@ static bool read_end(int fd, off_t size, struct sn_workitem *ret)
 	return ret->kind == SN_WORKITEM_WORK;
 }
 
-bool fei_read(int dirfd, const char *leaf, struct sn_fei *ret)
+bool fei_read(const struct exo *x, const char *name, struct sn_fei *ret)
 {
 	struct sn_buf text = SN_BUF(WHOLE_MAX + 1);
-	SN_AUTOFD int fd = sn_dir_open_hostile(dirfd, leaf);
+	SN_AUTOFD int fd = sn_dir_open_hostile(x->spool.open, name);
 	struct sn_workitem wi = {0};
 	struct stat st;
 	bool known = false;
@@ -78,11 +78,9 @@ bool fei_read(int dirfd, const char *leaf, struct sn_fei *ret)
 
 void tag_read(const struct exo *x, const struct item *it, char ret_tag[TAG_SIZE])
 {
-	char leaf[SN_ATTEMPT_SIZE];
 	struct sn_fei fei;
 
-	item_leaf(it, leaf);
-	if (fei_read(x->spool.cur, leaf, &fei))
+	if (fei_read(x, it->name, &fei))
 		format(fei.wfid, fei.expid, ret_tag);
 	else
 		format(it->name + SN_NAME_FIXED, "-", ret_tag);

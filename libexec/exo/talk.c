@@ -144,6 +144,7 @@ int talk_work(struct worker *w, const struct item *it)
 	w->jobs[w->job_count++] = (struct job){*it, number, sn_clock_mono_ns()};
 	if (w->job_count == 1)
 		limit_begin(w);
+	note_begin(w->x);
 	return 0;
 }
 

@@ -1,4 +1,4 @@
-/* Cancelling what no worker has begun: in new/, or in cur/ with exo. Each that is withdrawn is an error reply with a sync,
+/* Cancelling what no worker has begun. Each that is withdrawn is an error reply with a sync,
  * so many are withdrawn in steps, one step in a turn of the loop, and exo answers and works in between. Until a
  * withdrawal is over nothing of its process goes to a worker: withdraw_pending(). */
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 enum { WITHDRAWALS_MAX = CONTROL_CLIENTS, WITHDRAW_MAX = 1024, STEP_ITEMS = 32, LIST_MAX = 128 };
 static const int64_t STEP_NS = 5000000;
 
-enum place { IN_HAND, IN_NEW, IN_CUR, PLACES };
+enum place { TAKEN, WAITING, PLACES }; /* x->claimed; open/ */
 
 struct withdrawal {
 	struct withdrawal *next;
@@ -30,7 +30,7 @@ struct withdrawal {
 	struct item_list list;	 /* the next of a directory, at most LIST_MAX */
 	size_t at;
 	bool more;	      /* than `list` */
-	struct answered seen; /* of those of `list` that lie in cur/ */
+	struct answered seen; /* of those of `list` */
 };
 
 static bool fits(const struct withdrawal *w, const char *name)
@@ -62,24 +62,15 @@ static int note(struct withdrawal *w, const struct item *it)
 	return item_list_add(l, it);
 }
 
-static int note_new(void *arg, const char *name)
+static int note_waiting(void *arg, const char *name)
 {
-	struct item it = {.attempt = 1};
+	const struct withdrawal *w = arg;
+	struct item it = {0};
 
-	if (!sn_name_valid(name))
+	if (!sn_name_valid(name) || exo_held(w->x, name) != NULL)
 		return 0;
 	memcpy(it.name, name, strlen(name) + 1); /* valid: it fits */
 	return note(arg, &it);
-}
-
-static int note_cur(void *arg, const char *leaf)
-{
-	struct withdrawal *w = arg;
-	struct item it;
-
-	if (sn_attempt_parse(leaf, it.name, &it.attempt) < 0 || exo_held(w->x, it.name) != NULL)
-		return 0;
-	return note(w, &it);
 }
 
 /* The journals are read once for all of the list. */
@@ -93,19 +84,17 @@ static void look_for_answers(struct withdrawal *w)
 
 static void list(struct withdrawal *w)
 {
-	const bool new = w->place == IN_NEW;
 	int r;
 
 	w->list.count = w->at = 0;
 	w->more = false;
-	r = new ? sn_dir_each(w->x->spool.new, note_new, w) : sn_dir_each(w->x->spool.cur, note_cur, w);
+	r = sn_dir_each(w->x->spool.open, note_waiting, w);
 	if (r < 0)
-		sn_err("cannot read work/%s: %s", new ? "new" : "cur", strerror(-r));
-	if (!new)
-		look_for_answers(w);
+		sn_err("cannot read open: %s", strerror(-r));
+	look_for_answers(w);
 }
 
-static const struct item *next_in_hand(const struct withdrawal *w)
+static const struct item *next_taken(const struct withdrawal *w)
 {
 	const struct item_list *l = &w->x->claimed;
 
@@ -120,7 +109,7 @@ static const struct item *next_in_hand(const struct withdrawal *w)
 static bool next(struct withdrawal *w, struct item *ret)
 {
 	while (w->place < PLACES) {
-		const struct item *it = w->place == IN_HAND	? next_in_hand(w)
+		const struct item *it = w->place == TAKEN	? next_taken(w)
 					: w->at < w->list.count ? &w->list.items[w->at++]
 								: NULL;
 
@@ -139,35 +128,32 @@ static bool next(struct withdrawal *w, struct item *ret)
 	return false;
 }
 
-/* The name fits; is it that process? */
-static bool wanted(const struct withdrawal *w, const struct item *it)
+/* The name fits; is it that process? Locked then, so that nobody holds it at the same time; -1: not wanted, or held, or
+ * another has it. */
+static int wanted(const struct withdrawal *w, const struct item *it)
 {
-	struct sn_fei fei;
+	size_t size;
 
-	if (w->place == IN_HAND)
-		return key_names(w->x, w->key, it);
-	if (exo_held(w->x, it->name) != NULL)
-		return false;
-	if (w->place == IN_CUR) /* the list of the claimed was full, or an answer could not be stored */
-		return key_names(w->x, w->key, it) && answered_not(&w->seen, it->name);
-	return item_is(it, w->key) ||
-	       (fei_read(w->x->spool.new, it->name, &fei) && strcmp(fei.wfid, w->key) == 0);
+	if (w->place == WAITING && (exo_held(w->x, it->name) != NULL || !answered_not(&w->seen, it->name)))
+		return -1;
+	return key_names(w->x, w->key, it) ? sn_claim(&w->x->spool, it->name, &size) : -1;
 }
 
-/* Afterwards it lies in cur/, and nobody else has it. */
-static bool take(const struct withdrawal *w, const struct item *it)
+/* Afterwards nobody else has it. */
+static void take(const struct withdrawal *w, struct item *it)
 {
-	struct item_list *l = &w->x->claimed;
-	int r;
+	struct exo *x = w->x;
 
-	if (w->place == IN_HAND)
-		item_list_remove(l, (size_t)(item_list_find(l, it->name) - l->items));
-	if (w->place != IN_NEW)
-		return true;
-	r = sn_claim(&w->x->spool, it->name);
-	if (r < 0 && r != -ENOENT)
-		sn_err("name=%s: cannot be claimed: %s", it->name, strerror(-r));
-	return r == 0;
+	if (w->place == TAKEN) {
+		item_list_remove(&x->claimed,
+				 (size_t)(item_list_find(&x->claimed, it->name) - x->claimed.items));
+		return;
+	}
+	queue_remove(&x->queue, it->name);
+	it->attempt = sn_claim_noted(&x->spool, it->name, x->config.participant.max_attempts);
+	it->noted = it->attempt > 0;
+	if (!it->noted)
+		it->attempt = 1;
 }
 
 static void tell(const struct withdrawal *w, const struct item *it, const struct sn_fei *fei,
@@ -181,21 +167,20 @@ static void tell(const struct withdrawal *w, const struct item *it, const struct
 /* False: it could not be, and there are too many of those. */
 static bool withdraw_one(struct withdrawal *w, const struct item *it)
 {
-	char leaf[SN_ATTEMPT_SIZE], message[128];
+	char message[128];
 	const struct answer a = {.outcome = SN_CANCELLED, .silent = w->quiet, .message = message};
 	struct sn_fei fei = {0};
 	struct cancel *k;
 
 	(void)snprintf(message, sizeof message, "%s: cancelled before it was begun", w->x->name); /* fits */
-	item_leaf(it, leaf);
-	(void)fei_read(w->x->spool.cur, leaf, &fei); /* only for the answer */
+	(void)fei_read(w->x, it->name, &fei); /* only for the answer */
 	if (answer_make(w->x, it, &a) == 0) {
 		sn_info("name=%s: cancelled before it was begun%s", it->name,
 			w->quiet ? " by the engine" : "");
 		tell(w, it, &fei, "withdrawn");
 		return true;
 	}
-	k = cancel_add(w->x, it, fei.wfid); /* it stays in cur/; it must not run */
+	k = cancel_add(w->x, it, fei.wfid); /* it must not run */
 	if (k != NULL)
 		k->quiet = k->quiet || w->quiet;
 	if (k == NULL || (w->client != NULL && item_list_add(&w->client->follows, it) < 0))
@@ -212,14 +197,16 @@ static int step(struct withdrawal *w)
 	struct item it;
 
 	for (unsigned n = 0; n < STEP_ITEMS && sn_clock_mono_ns() < until; n++) {
+		SN_AUTOFD int lock = -1;
+
 		if (!next(w, &it))
 			return 0;
-		if (!wanted(w, &it))
+		lock = wanted(w, &it);
+		if (lock < 0)
 			continue;
 		if (w->done == WITHDRAW_MAX)
 			return -E2BIG;
-		if (!take(w, &it))
-			continue;
+		take(w, &it);
 		w->done++;
 		if (!withdraw_one(w, &it))
 			return -ENOSPC;
@@ -264,7 +251,7 @@ static void on_turn(struct ev_loop *loop, ev_timer *t, int events)
 	} else {
 		x->control.withdrawal_count--;
 		end(w, why_not_all(r));
-		intake_scan_new(x); /* what was passed over, and had a name that fits only */
+		intake_look(x); /* what was passed over, and had a name that fits only */
 		x->look = true;
 	}
 	if (x->control.withdrawals != NULL)

@@ -97,7 +97,7 @@ void talk_start(struct worker *w);
 void talk_stop(struct worker *w);
 /* Reads everything it has sent. */
 void talk_read_all(struct worker *w);
-/* Gives it a workitem that is in cur/. 0 or -errno. */
+/* Gives it a workitem. 0 or -errno. */
 int talk_work(struct worker *w, const struct item *it) SN_CHECK;
 /* Takes back the first that is ahead and that it has not read. */
 bool talk_take_back(struct worker *w, struct item *ret) SN_CHECK;

@@ -78,7 +78,7 @@ _skynet_value()
 	--password-file | --check-file) _skynet_offer_files -f ;;
 	-u | --user) _skynet_offer "$(compgen -u)" ;;
 	--for) _skynet_offer 'ready up down idle' ;;
-	-s | --state) _skynet_offer 'new cur result open held failed done all' ;;
+	-s | --state) _skynet_offer 'new cur result held failed done all' ;;
 	-p | --participant) _skynet_offer "$(_skynet_participants)" ;;
 	esac
 }
@@ -109,15 +109,15 @@ _skynet_operand()
 	spool:0) _skynet_offer 'put ls show hold release retry check' ;;
 	spool:*) _skynet_operand "spool-$1" "${@:2}" ;;
 	spool-show:1) _skynet_offer "$(_skynet_items all "$1")" ;;
-	spool-hold:*) _skynet_offer "$(_skynet_items new,open "$1")" ;;
+	spool-hold:*) _skynet_offer "$(_skynet_items new "$1")" ;;
 	spool-release:*) _skynet_offer "$(_skynet_items held "$1")" ;;
 	spool-retry:*) _skynet_offer "$(_skynet_items failed "$1")" ;;
 	spool-ls:*) ;;
 	query:0 | stacks:0)
 		_skynet_offer "$(_skynet_participants)"
-		_skynet_offer "$(_skynet_items new,cur,open)"
+		_skynet_offer "$(_skynet_items new,cur)"
 		;;
-	cancel:0) _skynet_offer "$(_skynet_items new,cur,open)" ;;
+	cancel:0) _skynet_offer "$(_skynet_items new,cur)" ;;
 	cancel:1) _skynet_offer "$(_skynet_participants)" ;;
 	cancel:* | query:* | stacks:*) ;;
 	list:* | manual:* | register:* | uninstall:* | unregister:* | spool-check:*) _skynet_offer "$(_skynet_participants)" ;;

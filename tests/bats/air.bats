@@ -227,7 +227,7 @@ connections() { broker_ctl "$BROKER" -q list_connections --no-table-headers clie
 	take 2
 }
 
-@test "what is answered is running until its reply is with the broker: it waits for its queue, exo knows it no more" {
+@test "what is answered waits, for its queue: the bridge still has it, exo knows it no more" {
 	home_make "$HOMES/h" # without the engine's queue
 	home_set '[skynet]' 'air_after = 0.1'
 	participant P1 "$HANDLER"
@@ -235,7 +235,7 @@ connections() { broker_ctl "$BROKER" -q list_connections --no-table-headers clie
 	exo_start P1
 	send P1 '{}' $N
 	wait_until 10 logged "no queue $ENGINE"
-	wait_until 10 asks $N '.participants.P1 | .workitems[0].state == "running" and .code == 4 and .lines[0].workers == []'
+	wait_until 10 asks $N '.participants.P1 | .workitems[0].state == "waiting" and .code == 4 and .lines[0].workers == []'
 	engine_queue
 	take 1
 	wait_until 10 unserved $N

@@ -656,17 +656,19 @@ journal() # good|bad|foreign… [--each]
 	PY
 }
 
-# Workitems that are being worked on: names, as exo left them in cur/.
+# The names of what is open, and written. There is no exo: the test answers.
 claimed() # COUNT
 {
 	local name
 	wait_until 20 has_open P1 "$1"
 	for name in "$S"/open/*; do
-		name=${name##*/}
-		wait_until 20 [ -e "$W/new/$name" ] # it is linked after it is written
-		mv "$W/new/$name" "$W/cur/$name,a1"
-		echo "$name"
+		wait_until 20 [ -s "$name" ]
+		echo "${name##*/}"
 	done
+}
+rejected() # NAME TIMES
+{
+	[ "$(grep -c "name=$1: the result is cut short or damaged" "$H/log/bridge.txt")" -eq "$2" ]
 }
 
 journals() { find "$W/result" -name '*.results' | wc -l; }
@@ -796,7 +798,7 @@ journals() { find "$W/result" -name '*.results' | wc -l; }
 	name=$(claimed 1)
 	bridge_stop
 	echo "$name" | journal bad good
-	# Nothing is handed out again: the bridge would die of it.
+	# Nothing is handed to exo again: the bridge would die of it.
 	export SKYNET_FAIL=deliver.3:kill
 	bridge_start
 	take 1
@@ -809,20 +811,63 @@ journals() { find "$W/result" -name '*.results' | wc -l; }
 	send P1
 	name=$(claimed 1)
 	echo "$name" | journal bad
-	again() { [ -e "$W/new/$name" ]; }
-	wait_until 10 again
-	mv "$W/new/$name" "$W/cur/$name,a1" # the second attempt
+	wait_until 10 rejected "$name" 1
 	bridge_stop
 	export SKYNET_FAIL=deliver.3:kill
 	bridge_start
-	seen() { [ "$(grep -c "name=$name: the result is cut short or damaged" "$H/log/bridge.txt")" -eq 2 ]; }
-	wait_until 10 seen
-	[ -e "$W/cur/$name,a1" ]
+	wait_until 10 rejected "$name" 2
 	echo "$name" | journal good
 	take 1
 	wait_until 10 has_done P1 2
 	no_more
 	has_failed P1 0
+}
+
+# One byte of what was answered in work/result is another one.
+spoil() { "$BROKER_PYTHON" -c 'import sys
+for path in sys.argv[1:]:
+    with open(path, "r+b") as f:
+        at = f.read().index(b"__result__")
+        f.seek(at)
+        f.write(b"S")' "$W"/result/*.results; }
+
+@test "a result that is rejected: exo, which has seen it answered, runs the workitem again at once" {
+	export SKYNET_RECONCILE_S=1000
+	one_participant
+	bridge_stop
+	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{"n":1}}' >"$T/wi"
+	name=$(spool-put P1 "$T/wi")
+	result_waits() { [ "$(answers_waiting P1)" -eq 1 ]; }
+	wait_until 10 result_waits
+	spoil
+	bridge_start
+	within 10 has_done P1 1 # exo looks every 30 s
+	rejected "$name" 1
+	take 1
+	[ "$(reply 'd["fields"]["__result__"] and "error" not in d')" = True ]
+	no_more
+	[ -z "$(ls "$S/open")" ]
+}
+
+@test "a bridge that was killed while it handed a workitem to exo again: its next start does" {
+	export SKYNET_RECONCILE_S=1000
+	one_participant
+	bridge_stop
+	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{"n":1}}' >"$T/wi"
+	name=$(spool-put P1 "$T/wi")
+	result_waits() { [ "$(answers_waiting P1)" -eq 1 ]; }
+	wait_until 10 result_waits
+	spoil
+	# As it was left behind: what was rejected is kept, the bell was not rung.
+	SKYNET_FAIL=deliver.3:kill bridge_spawn
+	wait_until 20 gone "$bridge"
+	[ -s "$(failed_files P1 "$name.rejected")" ]
+	: >"$S/open/$name.again"
+	bridge_start
+	within 10 has_done P1 1
+	take 1
+	no_more
+	[ -z "$(ls "$S/open")" ]
 }
 
 @test "killed when an error reply for a useless answer was sent: it is not sent again, nor the work done again" {

@@ -93,7 +93,6 @@ settled() { idle P1 && spool-check P1; }
 	cancel_object w-b
 	wait_until 10 withdrawn w-b
 	has_cancel_items 2
-	not [ -e "$W/new/$name" ]
 	[ "$(cat "$(done_files P1 '*-w-b.cancelled')")" = "$(done_files P1 '*.cancel' | tail -n 1 | sed 's|.*/||; s|\.cancel$||')" ]
 	exo_start P1
 	take 2
@@ -174,7 +173,7 @@ settled() { idle P1 && spool-check P1; }
 	"$BROKER_PYTHON" - "$S" <<-'PY'
 		import pathlib, sys
 		s = pathlib.Path(sys.argv[1])
-		for f in [*s.glob("open/*-w-a"), *s.glob("work/new/*-w-a")]:
+		for f in s.glob("open/*-w-a"):
 		    f.unlink()
 	PY
 	sed 's/"w-a"/"w-b"/' >"$T/wi" <<-'JSON'
@@ -202,22 +201,21 @@ settled() { idle P1 && spool-check P1; }
 	wait_until 5 spool-check P1
 }
 
-@test "in cur/ while neither exo nor a worker lives: withdrawn too, and not resumed" {
+@test "begun, and neither exo nor a worker lives: withdrawn too, and not resumed" {
 	cancel_home
 	bridge_start
 	exo_start P1
 	send P1 "{\"wait\":\"$T/go\"}" w-a
 	wait_until 10 began w-a
+	noted() { [ -n "$(ls "$W/cur")" ]; }
+	wait_until 10 noted
 	pid=$(exo_pid P1)
 	kill -KILL "$pid"
 	wait_until 10 gone "$pid"
-	lock_free() { flock -n "$H/run/P1/lock" true; }
-	wait_until 10 lock_free
-	[ -n "$(ls "$W/cur")" ]
 	cancel_object w-a
-	wait_until 10 withdrawn w-a
-	[ -z "$(ls "$W/cur")" ]
+	wait_until 20 withdrawn w-a # when its worker has ended, too
 	exo_start P1
+	not noted
 	send P1 '{}' w-b
 	take 1
 	[ "$(reply 'd["fei"]["wfid"]')" = w-b ]
@@ -316,7 +314,6 @@ answer_for() # NAME BODY
 	[ -e "$(failed_files P1 '*.cancelled')" ]
 	grep -q '"wrong":1' "$(failed_files P1 '*.rejected')"
 	grep -qx 'outcome: invalid' "$(failed_files P1 '*.result')"
-	[ -z "$(ls "$W/new")" ]
 	[ -z "$(ls "$S/open")" ]
 	no_more
 }
@@ -343,7 +340,6 @@ answer_for() # NAME BODY
 	answered() { "$BROKER_LIB/answer.py" --names "$W/result" | grep -qx "$name"; }
 	wait_until 10 answered
 	exo_stop P1
-	[ -n "$(ls "$W/cur")" ]
 	bridge_start
 	wait_until 10 cancelled w-a
 	outcome_is w-a ok
@@ -353,6 +349,104 @@ answer_for() # NAME BODY
 	[ -e "$(done_files P1 '*-w-a.m0001')" ]
 	wait_until 10 settled
 	no_more
+}
+
+# The journal is one that the bridge does not open, and it hears nothing of it when that is over.
+@test "a workitem whose answer stands in a journal that was not read yet is not withdrawn: its answer is kept" {
+	export SKYNET_RECONCILE_S=1000
+	cancel_home
+	bridge_start
+	send P1 '{}' w-a
+	wait_until 10 has_open P1 1
+	name=$(item_of w-a)
+	cp "$S/open/$name" "$T/body"
+	answer_for "$name" "$(cat "$T/body")"
+	leaf=$(ls "$T/answer")
+	ln "$T/answer/$leaf" "$W/result/$leaf"
+	wait_until 10 logged "journal=$leaf: Too many links"
+	rm "$T/answer/$leaf"
+	cancel_object w-a
+	wait_until 10 cancelled w-a
+	outcome_is w-a ok
+	result_body "$(done_files P1 '*-w-a.json')" | cmp - "$T/body"
+	not logged "name=$name: withdrawn"
+	no_more
+}
+
+@test "a workitem that somebody else has locked is withdrawn when he lets go" {
+	cancel_home
+	bridge_start
+	send P1 '{}' w-a
+	wait_until 10 has_open P1 1
+	exec {lock}<"$S/open/$(item_of w-a)"
+	flock -n "$lock"
+	cancel_object w-a
+	wait_until 10 logged 'exo cannot be told of a cancellation yet'
+	has_open P1 2
+	exec {lock}<&-
+	wait_until 40 withdrawn w-a
+	wait_until 5 settled
+}
+
+@test "the broker is away: what was handed in is withdrawn all the same" {
+	export SKYNET_RECONCILE_S=1000
+	cancel_home
+	bridge_start
+	send P1 '{}' w-a
+	wait_until 10 has_open P1 1
+	broker_stop "$BROKER"
+	wait_until 20 state_is amqp-spool connecting
+	object_item w-a >"$T/item"
+	spool-put P1 "$T/item"
+	wait_until 10 withdrawn w-a
+}
+
+@test "as long as a message of it waits for the broker the bridge has it in hand: no worker begins it" {
+	cancel_home
+	bridge_start
+	send P1 '{}' w-a
+	wait_until 10 has_open P1 1
+	name=$(item_of w-a)
+	broker_stop "$BROKER"
+	wait_until 20 state_is amqp-spool connecting
+	answer_for "$name" "$(cat "$S/open/$name")"
+	sed -i -e 's/^send: reply/send: message/' -e 's/^workitem: .*/&\nmessage: 1/' "$T"/answer/*.results
+	mv "$T"/answer/*.results "$W/result"
+	object_item w-a >"$T/item"
+	spool-put P1 "$T/item"
+	in_hand() { ! flock -n "$S/open/$name" true; }
+	wait_until 10 in_hand
+	exo_start P1
+	wait_until 10 exo_logged P1 "name=$name: is not there any more"
+	in_hand
+	broker_restart "$BROKER"
+	engine_queue
+	kill -HUP "$(bridge_pid)"
+	take 1 60
+	[ -e "$(done_files P1 '*-w-a.m0001')" ]
+	wait_until 40 withdrawn w-a
+	no_more
+	not began w-a
+}
+
+@test "a workitem that waits behind another, also one that a worker has ahead: withdrawn at once, never begun" {
+	cancel_home
+	bridge_start
+	exo_start P1
+	send P1 "{\"wait\":\"$T/go\"}" w-a
+	wait_until 10 began w-a
+	send P1 '{}' w-b
+	send P1 '{}' w-c
+	wait_until 10 has_open P1 3
+	cancel_object w-b
+	wait_until 10 withdrawn w-b
+	touch "$T/go"
+	take 2
+	[ "$(reply 'd["fei"]["wfid"]' 1)" = w-a ]
+	[ "$(reply 'd["fei"]["wfid"]' 2)" = w-c ]
+	not began w-b
+	no_more
+	wait_until 10 settled
 }
 
 # --- being worked on ---
@@ -497,7 +591,7 @@ answer_for() # NAME BODY
 	spool-put P1 "$T/wi"
 	object_item w-a >"$T/item"
 	name=$(skynet-put --wait=10 P1 "$T/item")
-	withdrawn w-a
+	wait_until 5 withdrawn w-a
 	[ "$(done_files P1 '*.cancel' | sed 's|.*/||; s|\.cancel$||')" = "$name" ]
 	cmp "$(done_files P1 '*.cancel')" "$T/item"
 	# While the bridge is down it waits.
@@ -531,7 +625,7 @@ answer_for() # NAME BODY
 	name=$(item_of w-a)
 	: >"$S/open/$name.cancelled"
 	spool-check P1
-	rm "$S/open/$name" "$W/new/$name"
+	rm "$S/open/$name"
 	run -1 spool-check P1
 	[[ $output == *cancel-stale* ]]
 	spool-check --repair P1

@@ -266,9 +266,10 @@ complete_line()
 	[ "$(readlink "$D/p1.py")" = "$CODE/p1.py" ]
 	[ "$(readlink "$D/exo")" = "$SKYNET_LIBEXEC/exo" ]
 	[ "$(readlink -f "$H/service/skynet-p1")" = "$D" ]
-	for dir in open done failed work/new work/cur work/result; do
+	for dir in open done failed work/cur work/result; do
 		[ -d "$H/spool/p1/$dir" ]
 	done
+	[ ! -e "$H/spool/p1/work/new" ]
 	[ -d "$H/run/p1" ]
 	grep -qx 'N[1-9][0-9]*' "$H/log/p1/config"
 	run -0 skynet config -p p1 participant.code
@@ -416,11 +417,18 @@ $H/etc/p1.conf:5: warning: unknown key 'qeue' in [participant]" ]
 	[ "$output" = hunter2 ]
 }
 
+# A name of a workitem that came so many seconds ago: name_of 10 1.
+name_of() { printf '%s.%06d-0000-9f86d081884c7d65-w' "$(date -u -d "$1 seconds ago" +%Y%m%dT%H%M%S)" "$2"; }
+
 @test "status of what does not run: 3; of what is not there: 4; counts; no colours" {
 	make_p1
-	touch "$H/spool/p1/work/new/a" "$H/spool/p1/work/new/b" "$H/spool/p1/work/cur/c,a1"
+	touch "$H/spool/p1/open/$(name_of 60 1)" "$H/spool/p1/open/$(name_of 60 2)" "$H/spool/p1/open/x"
+	touch "$H/spool/p1/open/$(name_of 60 3)"{,.hold} # neither waits nor is worked on
+	touch "$H/spool/p1/open/$(name_of 60 4)"
+	exec {lock}<"$H/spool/p1/open/$(name_of 60 4)"
 	mkdir -p "$H/spool/p1/failed/20261122/1054"
 	touch "$H/spool/p1/failed/20261122/1054/"{a.json,a.log,b.json}
+	flock "$lock"
 	run -3 skynet status p1
 	[[ ${lines[0]} == NAME*STATE*WANT*PID*UPTIME*RESTARTS*NEW*CUR*FAILED ]]
 	[[ ${lines[1]} =~ ^p1\ +down\ +down\ +-\ +-\ +0\ +2\ +1\ +2$ ]]
@@ -428,7 +436,25 @@ $H/etc/p1.conf:5: warning: unknown key 'qeue' in [participant]" ]
 	[ "$(jq -r '.[] | "\(.name) \(.state) \(.new) \(.cur) \(.failed)"' <<<"$output")" = \
 		"amqp-spool down null null null
 p1 down 2 1 2" ]
+	flock -u "$lock"
+	run -3 skynet status p1
+	[[ ${lines[1]} =~ \ 3\ +0\ +2$ ]]
 	run -4 skynet status nope
+}
+
+@test "status: what is answered does not wait, but it is looked for only when something has waited for a while" {
+	make_p1
+	. "$BATS_TEST_DIRNAME/../lib/spool.bash"
+	young=$(name_of -600 1) # it stays young, however slow this is
+	touch "$H/spool/p1/open/$young"
+	spool_record "$young" ok '{}' >"$H/spool/p1/work/result/20261122T105443.865116-1.results"
+	counts() { skynet status --no-header p1 | awk '{ print $7, $8 }'; }
+	[ "$(counts)" = '1 0' ]
+	old=$(name_of 6 2)
+	touch "$H/spool/p1/open/$old"
+	[ "$(counts)" = '1 1' ]
+	spool_record "$old" error '{}' >>"$H/spool/p1/work/result/20261122T105443.865116-1.results"
+	[ "$(counts)" = '0 2' ]
 }
 
 @test "status does not believe a state file whose writer is dead" {
@@ -462,10 +488,10 @@ p1 down 2 1 2" ]
 @test "status is quick with 100 participants and 20000 files" {
 	make_p1
 	for i in $(seq 100); do
-		mkdir -p "$H/sv/skynet-q$i" "$H/spool/q$i/work/new" "$H/run/q$i"
+		mkdir -p "$H/sv/skynet-q$i" "$H/spool/q$i/open" "$H/run/q$i"
 		cp "$H/sv/skynet-p1/config.exo" "$H/sv/skynet-q$i/"
 	done
-	(cd "$H/spool/q1/work/new" && seq 20000 | xargs touch)
+	(cd "$H/spool/q1/open" && seq -f 20261122T105443.%06g-0000-9f86d081884c7d65-w 20000 | xargs touch)
 	SECONDS=0
 	run -3 skynet status
 	[ "$SECONDS" -le 3 ]

@@ -531,7 +531,7 @@ system_home()
 	runs() { skynet-query wf-1 | grep -q step; }
 	wait_until 30 runs
 	as() { setpriv --reuid "$1" --regid "$2" "${@:3}"; }
-	says() { echo "$1: $({ "${@:2}" 2>&1 || echo "exit $?"; } | grep -oE 'step|runs next|not permitted|exit.*|withdrawn' | tr '\n' ' ')"; }
+	says() { echo "$1: $({ "${@:2}" 2>&1 || echo "exit $?"; } | grep -oE 'step|waits|not permitted|exit.*|withdrawn' | tr '\n' ' ')"; }
 	says root skynet-query P1
 	says bridge as daemon daemon --clear-groups skynet-query wf-1
 	says adm as games games --groups adm skynet-query wf-1
@@ -552,8 +552,8 @@ system_home()
 	run -0 unshare -m bash -c system_home 3>&-
 	echo "$output"
 	[ "$output" = 'root: step 
-bridge: step runs next 
-adm: step 
+bridge: step waits 
+adm: step waits 
 itself: step 
 other: not permitted exit 77 
 other: not permitted exit 77 

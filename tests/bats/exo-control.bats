@@ -107,7 +107,7 @@ answers() { [ "$(answer "$1")" = "$2" ]; }
 @test "the readers of the ledger are served, by group" {
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR"
-	chgrp 4 "$H/spool/P1/open"
+	chgrp 4 "$H/spool/P1/done"
 	start_ready
 	ask_as --reuid 65534 --regid 4 --clear-groups
 	[ "$code" -eq 0 ]
@@ -422,12 +422,12 @@ def cancel(self, wid):
 	[ "$code" -eq 4 ]
 }
 
-@test "withdrawn: what waits in new/, and what is ahead of a busy worker; it never runs" {
+@test "withdrawn: what waits, and what is ahead of a busy worker; it never runs" {
 	start_ready
 	a=$(put n=1 do=wait wait=go wfid=w-one)
 	begun 1
 	b=$(put n=2 wfid=w-two)
-	wait_until 10 test -e "$W/cur/$b,a1" # ahead
+	wait_until 10 ahead "$b" # ahead
 	c=$(put n=3 wfid=w-two)
 	d=$(put n=4 wfid=w-four)
 	e=$(put n=5 wfid=w-five)
@@ -445,6 +445,33 @@ def cancel(self, wid):
 	retired_result "$d" cancelled nothing
 	retired_result "$a" ok reply
 	journal_count '^begin [234] ' 0
+}
+
+@test "what is held is not withdrawn, nor what another has locked" {
+	start_ready
+	put n=1 do=wait wait=go wfid=w-one >/dev/null
+	begun 1
+	a=$(put n=2 wfid=w-two)
+	wait_until 10 ahead "$a"
+	b=$(put n=3 wfid=w-two)
+	c=$(put n=4 wfid=w-two)
+	ln "$H/spool/P1/open/$a" "$H/spool/P1/open/$a.hold" # spool-hold
+	flock "$H/spool/P1/open/$b" -c "echo \$\$ >$S/daemon.1; exec sleep 600" 3>&- &
+	wait_until 20 test -s "$S/daemon.1"
+	ask 'cancel w-two'
+	events "['withdrawn', 'end']"
+	answers 'a[0]["name"]' "$c"
+	code_of "cancel $a"
+	[ "$code" -eq 4 ]
+	kill -KILL "$(cat "$S/daemon.1")"
+	: >"$S/go"
+	wait_until 10 has_result "$b"
+	retired_result "$b" ok reply
+	not has_result "$a"
+	rm "$H/spool/P1/open/$a.hold"
+	wait_until 10 has_result "$a"
+	retired_result "$a" ok reply
+	journal_count '^begin [23] ' 2
 }
 
 @test "a label that fits is no proof: another process with the same first 40 characters is left alone" {
@@ -597,7 +624,7 @@ withdraw_many()
 	put n=1 do=stoppable >/dev/null
 	begun 1
 	b=$(put n=2) # ahead
-	wait_until 10 test -e "$W/cur/$b,a1"
+	wait_until 10 ahead "$b"
 	withdraw_many 1000 w-many <<-'PY'
 		os.kill(int(exo), signal.SIGTERM)
 		lines = [json.loads(l) for l in (first + b"".join(iter(lambda: s.recv(65536), b""))).splitlines()]
@@ -610,8 +637,10 @@ withdraw_many()
 	wait "$exo" || code=$?
 	[ "$code" -eq 0 ]
 	results $(($(cat "$S/done") + 1))
-	[ "$(find "$W/new" -name '*-w-many' | wc -l)" -eq $((1000 - $(cat "$S/done"))) ]
-	[ -e "$W/new/$b" ]
+	[ "$(find "$H/spool/P1/open" -name '*-w-many' | wc -l)" -eq 1000 ]
+	[ "$(heads 'outcome: cancelled')" -eq "$(cat "$S/done")" ]
+	not has_result "$b"
+	[ -z "$(ls "$W/cur")" ]
 	journal_count '^begin' 1
 }
 

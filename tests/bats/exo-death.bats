@@ -30,8 +30,8 @@ died() # FIELD-do TEXT
 	wait_until 20 has_result "$m"
 	[ "$(header "$m" attempt)" = 1 ]
 	[ "$(status restarts)" = 3 ]
-	[ -e "$W/cur/$n,a3" ]
-	[ ! -e "$W/cur/$n,a1" ]
+	unnoted "$n"
+	not in_hand "$n"
 }
 
 @test "os._exit: three attempts, then an error reply with its last lines; the next one is untouched" {
@@ -67,21 +67,25 @@ died() # FIELD-do TEXT
 	[ "$(header "$n" outcome)" = ok ]
 }
 
-@test "attempts are counted although the participant renames its files" {
+@test "attempts are counted although the participant renames or removes the notes of them" {
 	start_ready
-	n=$(put n=1 do=wait wait=never)
-	for i in 1 2 3; do
-		wait_until 20 journal_count '^begin 1 ' "$i"
-		f=$(cd "$W/cur"
-		ls -- "$n",a*)
-		[ "$f" = "$n,a1" ] || mv "$W/cur/$f" "$W/cur/$n,a1"
-		kill -KILL "$(worker_pid)"
-		# the rename hides it until somebody looks; put it where inotify sees it
-		if [ "$i" -lt 3 ] && [ "$f" != "$n,a1" ]; then mv "$W/cur/$n,a1" "$W/new/$n"; fi
+	for how in rename remove; do
+		n=$(put n=$how do=wait wait=never)
+		for i in 1 2 3; do
+			wait_until 20 journal_count "^begin $how " "$i"
+			wait_until 20 test -L "$W/cur/$n,a$i"
+			if [ $how = remove ]; then
+				rm "$W/cur/$n,a$i"
+			elif [ "$i" -gt 1 ]; then
+				mv "$W/cur/$n,a$i" "$W/cur/$n,a1"
+			fi
+			kill -KILL "$(worker_pid)"
+		done
+		wait_until 40 has_result "$n"
+		[ "$(header "$n" outcome)" = crash ]
+		[ "$(header "$n" attempt)" = 3 ]
+		journal_count "^begin $how " 3
 	done
-	wait_until 40 has_result "$n"
-	[ "$(header "$n" outcome)" = crash ]
-	journal_count '^begin 1 ' 3
 }
 
 @test "kill -9 of an idle worker loses nothing" {
@@ -99,7 +103,8 @@ died() # FIELD-do TEXT
 	a=$(put n=1 do=wait wait=go)
 	wait_until 5 journal '^begin 1 '
 	b=$(put n=2)
-	wait_until 5 test -e "$W/cur/$b,a1"
+	wait_until 5 ahead "$b"
+	unnoted "$b"
 	: >"$S/go2"
 	kill -KILL "$(worker_pid)"
 	: >"$S/go"
@@ -113,7 +118,7 @@ died() # FIELD-do TEXT
 	n=$(put n=1 do=wait wait=go)
 	wait_until 5 journal '^begin 1 '
 	m=$(put n=2)
-	wait_until 5 test -e "$W/cur/$m,a1"
+	wait_until 5 ahead "$m"
 	kill -STOP "$exo"
 	: >"$S/go"
 	wait_until 5 has_result "$m"

@@ -23,18 +23,21 @@ teardown() { exo_teardown; }
 	[ "$(status restarts)" = 0 ]
 }
 
-@test "TERM: running work is finished and answered, what was ahead goes back to new" {
+@test "TERM: running work is finished and answered, what was ahead waits as if it had not been" {
 	start_ready
 	a=$(put n=1 do=stoppable)
 	wait_until 5 journal '^begin 1 '
 	b=$(put n=2)
-	wait_until 5 test -e "$W/cur/$b,a1"
+	wait_until 5 ahead "$b"
+	wait_until 5 noted "$a" 1
+	unnoted "$b"
 	stop_exo
 	[ "$code" -eq 0 ]
 	has_result "$a"
 	[ "$(field "$a" '["fields"]["stopped"]')" = True ]
-	[ -e "$W/new/$b" ]
-	[ ! -e "$W/cur/$b,a1" ]
+	unnoted "$a"
+	unnoted "$b"
+	not in_hand "$b"
 	not has_result "$b"
 	start_ready
 	wait_until 5 has_result "$b"
@@ -46,6 +49,7 @@ teardown() { exo_teardown; }
 	start_ready
 	n=$(put n=1 do=wait wait=go)
 	wait_until 5 journal '^begin 1 '
+	wait_until 5 noted "$n" 1
 	t=$(date +%s%N)
 	stop_exo
 	ms=$((($(date +%s%N) - t) / 1000000))
@@ -54,7 +58,8 @@ teardown() { exo_teardown; }
 	[ "$ms" -le 2000 ]
 	journal 'lifecycle stop'
 	journal 'lifecycle die'
-	[ -e "$W/new/$n" ]
+	unnoted "$n"
+	not in_hand "$n"
 	[ "$(status restarts)" = 0 ]
 	: >"$S/go"
 	start_ready
@@ -67,16 +72,16 @@ teardown() { exo_teardown; }
 	start_ready
 	n=$(put n=1 do=wait wait=never)
 	wait_until 10 journal_count '^begin 1 ' 1
+	wait_until 10 noted "$n" 1
 	kill -KILL "$exo" # attempt 1
 	wait "$exo" || true
 	for i in 2 3 4; do
 		start_ready
 		wait_until 20 journal_count '^begin 1 ' "$i"
-		[ -e "$W/cur/$n,a2" ]
+		noted "$n" 2
 		stop_exo
 		[ "$code" -eq 0 ]
-		[ -e "$W/cur/$n,a1" ]
-		[ ! -e "$W/cur/$n,a2" ]
+		noted "$n" 1
 	done
 	start_ready
 	wait_until 20 journal_count '^begin 1 ' 5
@@ -88,10 +93,10 @@ teardown() { exo_teardown; }
 	code=0
 	wait "$exo" || code=$?
 	[ "$code" -eq 0 ]
-	[ -e "$W/cur/$n,a2" ] || [ -e "$W/cur/$n,a3" ] # it counted, whichever signal came first
+	noted "$n" 2 # it counted, whichever signal came first
 	start_ready
 	wait_until 20 journal_count '^begin 1 ' 6
-	[ -e "$W/cur/$n,a3" ]
+	noted "$n" 3
 	stop_exo
 }
 
@@ -106,14 +111,14 @@ teardown() { exo_teardown; }
 	start_exo
 	wait "$exo"
 	[ "$(cat "$H/run/P1/cut-short")" = "1 $n" ]
-	[ -e "$W/new/$n" ]
+	unnoted "$n"
 	printf 'nonsense\n98 %s\n7 another\n' "$n" >"$H/run/P1/cut-short"
 	for end in 99 100 101 102; do
 		start_exo
 		wait "$exo"
 		grep -qx "$end $n" "$H/run/P1/cut-short"
 	done
-	[ -e "$W/cur/$n,a2" ] # two attempts count now
+	noted "$n" 2 # two attempts count now
 	start_ready
 	wait_until 10 has_result "$n"
 	[ "$(header "$n" outcome)" = crash ]
@@ -143,7 +148,8 @@ teardown() { exo_teardown; }
 	wait "$exo" || code=$?
 	[ "$code" -eq 0 ]
 	[ $((($(date +%s%N) - t) / 1000000)) -lt 5000 ] # grace is 30 s
-	[ -e "$W/new/$n" ]
+	unnoted "$n"
+	not has_result "$n"
 }
 
 @test "a daemon of a handler does not outlive exo" {
@@ -162,6 +168,7 @@ teardown() { exo_teardown; }
 	start_ready
 	n=$(put n=1 do=wait wait=go)
 	wait_until 5 journal '^begin 1 '
+	wait_until 5 noted "$n" 1
 	wpid=$(worker_pid)
 	kill -KILL "$exo"
 	wait "$exo" || true
@@ -171,6 +178,7 @@ teardown() { exo_teardown; }
 	wait_until 5 has_result "$n"
 	[ "$(header "$n" attempt)" = 2 ]
 	[ "$(status restarts)" = 1 ]
+	wait_until 5 unnoted "$n"
 }
 
 @test "what kill -9 of exo leaves past max_attempts is answered with an error" {
@@ -178,6 +186,7 @@ teardown() { exo_teardown; }
 	start_ready
 	n=$(put n=1 do=wait wait=go)
 	wait_until 5 journal '^begin 1 '
+	wait_until 5 noted "$n" 1
 	kill -KILL "$exo"
 	wait "$exo" || true
 	start_ready
@@ -193,8 +202,8 @@ teardown() { exo_teardown; }
 	stop_exo
 	a=$(put n=2)
 	b=$(put n=3)
-	mv "$W/new/$a" "$W/cur/$a,a1"
-	mv "$W/new/$b" "$W/cur/$b,a1"
+	ln -s "../../open/$a" "$W/cur/$a,a1"
+	ln -s "../../open/$b" "$W/cur/$b,a1"
 	"$LIB/answer.py" --add ok "$S" "$a" 'cut short'
 	head -c -1 "$S"/*.results >"$W/result/20261122T105443.865116-1.results"
 	rm "$S"/*.results
@@ -210,7 +219,7 @@ teardown() { exo_teardown; }
 }
 
 @test "unfinished workitems are resumed also behind thousands of finished ones" {
-	# As when the broker is away: results wait, so everything stands in cur.
+	# As when the broker is away: results wait, so everything stays in open/.
 	printf '[participant]\ninstances = 5\n' >"$CONF"
 	"$LIB/mkwi.py" many "$H" P1 2500 300
 	start_ready 5
@@ -236,7 +245,9 @@ teardown() { exo_teardown; }
 	wait_until 5 logged 'waiting for the lock'
 	[ "$(status pid)" = "$first" ]
 	m=$(put n=2)
-	wait_until 5 test -e "$W/cur/$m,a1"
+	wait_until 5 ahead "$m"
+	in_hand "$n"
+	not in_hand "$m"
 	kill -TERM "$first"
 	wait "$first"
 	wait_until 10 has_result "$m"
@@ -265,7 +276,8 @@ teardown() { exo_teardown; }
 	wait_until 5 state_is starting
 	status reason | grep -q 'waiting for the lock'
 	kill -KILL "$holder"
-	[ -e "$W/new/$n" ]
+	not in_hand "$n"
+	unnoted "$n"
 	state_is starting
 	kill -KILL "$sleeper"
 	wait_until 5 has_result "$n"
@@ -285,8 +297,8 @@ teardown() { exo_teardown; }
 
 @test "the directories of the spool are replaced: exo ends with 111" {
 	start_ready
-	mv "$W/new" "$W/old"
-	mkdir "$W/new"
+	mv "$H/spool/P1/open" "$S/open"
+	mkdir "$H/spool/P1/open"
 	code=0
 	wait "$exo" || code=$?
 	[ "$code" -eq 111 ]
@@ -339,7 +351,7 @@ teardown() { exo_teardown; }
 	a=$(put n=1 do=wait wait=go)
 	wait_until 5 journal '^begin 1 '
 	b=$(put n=2)
-	wait_until 5 test -e "$W/cur/$b,a1"
+	wait_until 5 ahead "$b"
 	kill -HUP "$exo"
 	wait_until 5 logged 'replacing the workers'
 	: >"$S/go"

@@ -400,10 +400,11 @@ awkward()
 		n=$(put n=$do do=$do)
 		begun $do
 		ends_in 4
-		[ -e "$W/new/$n" ]
+		not has_result "$n"
 		[ -z "$(ls "$W/cur")" ]
 		wait_until 5 no_worker
-		rm "$W/new/$n"
+		not in_hand "$n"
+		rm "$H/spool/P1/open/$n"
 	done
 }
 no_worker() { not pgrep -f "exo-python.* --home $H P1"; }
@@ -451,7 +452,7 @@ no_worker() { not pgrep -f "exo-python.* --home $H P1"; }
 	kill "$feeder" 2>/dev/null || true
 	wait "$feeder" || true
 	start_ready 2
-	all_answered() { [ -z "$(ls "$W/new")" ] && results "$(find "$H/spool/P1/open" -type f | wc -l)"; }
+	all_answered() { results "$(find "$H/spool/P1/open" -type f | wc -l)"; }
 	wait_until 60 all_answered
 	stop_exo
 	[ "$(heads 'outcome: crash')" = 0 ]

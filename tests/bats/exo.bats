@@ -12,7 +12,7 @@ teardown() { exo_teardown; }
 
 # --- running work ---
 
-@test "a workitem is claimed, run, answered, and its file stays in cur for the bridge" {
+@test "a workitem is claimed, run, answered, and stays in open/ for the bridge; no note of it is left" {
 	n=$(put n=1)
 	start_ready
 	wait_until 5 has_result "$n"
@@ -21,8 +21,9 @@ teardown() { exo_teardown; }
 	[ "$(header "$n" attempt)" = 1 ]
 	[ "$(header "$n" sha256)" = "$(body "$n" | sha256sum | cut -d' ' -f1)" ]
 	[ "$(header "$n" length)" = "$(body "$n" | wc -c)" ]
-	[ -e "$W/cur/$n,a1" ]
-	[ ! -e "$W/new/$n" ]
+	wait_until 5 unnoted "$n"
+	[ -e "$H/spool/P1/open/$n" ]
+	not in_hand "$n"
 	n=$(put n=2)
 	wait_until 5 has_result "$n"
 	stop_exo
@@ -48,30 +49,34 @@ teardown() { exo_teardown; }
 	[ "$(wc -l <"$S/order")" -eq 2500 ]
 }
 
-@test "a link and a rename into new are both seen at once" {
+@test "a file written and a file renamed into open/ are both seen at once; one that is not there when its turn comes is gone" {
 	start_ready
 	n=$(put n=1)
 	wait_until 3 has_result "$n"
 	n=$(put n=2 do=wait wait=go)
-	for i in 1 2 3 4 5 6 7; do m=$(put n=3); done # as many as may be ahead: the next one stays in new/
+	for i in 1 2 3 4 5 6 7; do m=$(put n=3); done # as many as may be ahead: the next one waits with exo
 	k=$(put n=4)
-	mv "$W/new/$k" "$S/k"
+	mv "$H/spool/P1/open/$k" "$S/k"
 	: >"$S/go"
 	wait_until 3 has_result "$m"
-	mv "$S/k" "$W/new/$k"
+	wait_until 3 logged "name=$k: is not there any more"
+	not has_result "$k"
+	mv "$S/k" "$H/spool/P1/open/$k"
 	wait_until 3 has_result "$k"
+	[ "$(header "$k" attempt)" = 1 ]
+	unnoted "$k"
 }
 
-@test "foreign names in new and cur are left alone" {
-	: >"$W/new/README"
+@test "foreign names in open/ and cur/ are left alone" {
+	: >"$H/spool/P1/open/README"
 	: >"$W/cur/README"
-	mkdir "$W/new/dir"
+	mkdir "$H/spool/P1/open/dir"
 	start_ready
 	n=$(put n=1)
 	wait_until 5 has_result "$n"
-	[ -e "$W/new/README" ]
+	[ -e "$H/spool/P1/open/README" ]
 	[ -e "$W/cur/README" ]
-	[ -d "$W/new/dir" ]
+	[ -d "$H/spool/P1/open/dir" ]
 }
 
 @test "an exception and SystemExit are error replies, not deaths" {
@@ -183,14 +188,14 @@ teardown() { exo_teardown; }
 	[ "$(header "$c" outcome)" = crash ]
 }
 
-@test "a damaged file is taken out of cur and left to the bridge; the next one runs" {
+@test "a damaged file is left to the bridge, neither locked nor noted; the next one runs" {
 	a=$(put n=1)
 	b=$(put n=2)
 	printf X | dd of="$H/spool/P1/open/$a" bs=1 seek=5 conv=notrunc status=none
 	start_ready
 	wait_until 5 has_result "$b"
-	[ ! -e "$W/cur/$a,a1" ]
-	[ ! -e "$W/new/$a" ]
+	unnoted "$a"
+	not in_hand "$a"
 	not has_result "$a"
 	logged "name=$a: .*damaged"
 	[ -e "$H/spool/P1/open/$a" ]
@@ -331,7 +336,7 @@ teardown() { exo_teardown; }
 	d=$(put n=4 do=wait wait=go4)
 	e=$(put n=5 do=wait wait=go5)
 	f=$(put n=6 do=wait wait=go6)
-	wait_until 5 test -e "$W/cur/$f,a1"
+	wait_until 5 ahead "$f"
 	journal_count '^begin' 3
 	: >"$S/go1"
 	wait_until 5 journal_count '^begin' 4

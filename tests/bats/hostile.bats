@@ -47,14 +47,13 @@ bridge_and() # NAME…
 	W=$S/work
 }
 
-# A workitem for P1, claimed as exo does: $name.
+# A workitem for P1, which the test answers: $name.
 claimed() # N: its number
 {
 	_publish "P1.$TAG" workitems 1 '' "20261122-$1" ''
-	is_new() { [ -n "$(find "$W/new" -name "*20261122-$1")" ]; }
-	wait_until 10 is_new "$1"
-	name=$(basename "$(find "$W/new" -name "*20261122-$1")")
-	mv "$W/new/$name" "$W/cur/$name,a1"
+	is_open() { [ -n "$(find "$S/open" -size +0 -name "*20261122-$1")" ]; }
+	wait_until 10 is_open "$1"
+	name=$(basename "$(find "$S/open" -name "*20261122-$1")")
 }
 
 # The body of a good reply to $name.
@@ -78,7 +77,7 @@ secret_is_safe()
 	untouched
 }
 
-linked_again() { [ -e "$W/new/$name" ] && [ ! -e "$W/cur/$name,a1" ]; }
+rejected() { [ "$(grep -c "name=$name: the result is" "$H/log/bridge.txt")" -eq "$1" ]; } # times
 cleared() { [ ! -e "$journal" ] && [ ! -L "$journal" ]; }
 retired_failed() { [ -n "$(failed_files P1 "$name.json")" ] && [ ! -e "$S/open/$name" ]; }
 
@@ -132,15 +131,14 @@ recorded() { case $1 in digest | huge) true ;; *) false ;; esac; }
 		claimed "$kind"
 		plant "$kind"
 		if recorded "$kind"; then
-			wait_until 10 linked_again
-			mv "$W/new/$name" "$W/cur/$name,a1"
+			wait_until 10 rejected 1
 		elif ! waits "$kind"; then
 			wait_until 10 cleared || {
 				echo "planted: $kind"
 				false
 			}
 		fi
-		[ -e "$W/cur/$name,a1" ]
+		[ -e "$S/open/$name" ]
 		answer "$(good)"
 		wait_until 10 has_done P1 $n || {
 			echo "planted: $kind"
@@ -205,11 +203,11 @@ recorded() { case $1 in digest | huge) true ;; *) false ;; esac; }
 @test "bad results max_attempts times: an error reply, outcome invalid, the workitem in failed/ with the reason" {
 	bridge_and P1
 	claimed thrice
-	for kind in huge digest; do
-		plant $kind
-		wait_until 10 linked_again
-		mv "$W/new/$name" "$W/cur/$name,a1"
-	done
+	plant huge
+	wait_until 10 rejected 1
+	plant digest
+	wait_until 10 rejected 2
+	[ -e "$S/open/$name" ]
 	plant digest
 	take 1
 	[ "$(reply 'd["error"]["class"]')" = RuntimeError ]
@@ -217,7 +215,6 @@ recorded() { case $1 in digest | huge) true ;; *) false ;; esac; }
 	[ "$(reply 'isinstance(d["error"]["trace"], list) and len(d["error"]["message"]) > 0')" = True ]
 	wait_until 5 retired_failed
 	grep -q '^outcome: invalid' "$(failed_files P1 "$name.log")"
-	[ "$(find "$W/cur" "$W/new" -type f | wc -l)" -eq 0 ]
 	no_more
 	secret_is_safe
 }
@@ -270,7 +267,7 @@ recorded() { case $1 in digest | huge) true ;; *) false ;; esac; }
 	claimed mine
 	mine=$name
 	long=$(head -c 255 /dev/zero | tr '\0' L)
-	for dir in "$W/result" "$W/new" "$W/cur"; do
+	for dir in "$W/result" "$W/cur"; do
 		for leaf in $'new\nline' $'\033[31mred' "$long" ..., ' ' -rf '*' "$mine,a1" "$mine,a999" "$mine,a0" "$mine.m0000" "$mine.hold" \
 			"${mine%-mine}-..%2f" "$other" "$other,a1" "$other.m0001" .results 20261122T105443.865116-.results \
 			20261122T105443.865116-1.results.results $'20261122T105443.865116-1\n.results'; do
@@ -283,7 +280,7 @@ recorded() { case $1 in digest | huge) true ;; *) false ;; esac; }
 	name=$other
 	answer "$(jq -c '.fields.forged = true' "$H/spool/P2/open/$other")"
 	answer "$(jq -c '.fields.forged = true' "$H/spool/P2/open/$other")" message 1
-	for name in ../../P2/work/new/x "$mine,a1" "$mine/" . ''; do
+	for name in ../../P2/open/x "$mine,a1" "$mine/" . ''; do
 		answer "$(jq -c '.fields.forged = true' "$S/open/$mine")"
 		wait_until 10 cleared
 	done
@@ -296,13 +293,13 @@ recorded() { case $1 in digest | huge) true ;; *) false ;; esac; }
 	wait_until 10 has_done P1 1
 	no_more
 	has_open P2 1
-	[ -e "$H/spool/P2/work/new/$other" ]
+	[ -e "$H/spool/P2/open/$other" ]
 	has_done P2 0
 	[ "$(find "$H/spool" -name '*.hold' -path '*open*' | wc -l)" -eq 0 ]
 	secret_is_safe
 	# The log shows control characters escaped.
 	not grep -q $'\033' "$H/log/bridge.txt"
-	# exo finds all that in new/ and cur/ and does its work.
+	# exo finds all that in cur/ and does its work.
 	exo_start P1
 	exo_start P2
 	send P1
@@ -332,22 +329,21 @@ recorded() { case $1 in digest | huge) true ;; *) false ;; esac; }
 	untouched
 }
 
-@test "what replaces open/ files under new/ and cur/ is not worked on: the bytes are the bridge's" {
+@test "a note in cur/ is a number, wherever it links to: what is worked on lies in open/" {
 	bridge_and P1
 	claimed swapped
-	rm "$W/cur/$name,a1"
-	jq -c '.fields.show = "TOPSECRET"' "$S/open/$name" >"$W/new/$name"
+	jq -c '.fields.show = "TOPSECRET"' "$S/open/$name" >"$T/other"
+	ln -s "$T/other" "$W/cur/$name,a1"
+	ln -s "$T/other" "$W/cur/$name,a0"
+	mkdir "$W/cur/$name,a999"
 	exo_start P1
-	# exo sees the wrong digest, takes it away; the next reconcile (30 s) links the right one in: here a start does.
-	taken_away() { [ ! -e "$W/new/$name" ] && [ ! -e "$W/cur/$name,a1" ]; }
-	wait_until 10 taken_away
-	bridge_stop
-	bridge_start
 	take 1
 	[ "$(reply 'd["fields"].get("show")')" = None ]
 	[ "$(reply 'd["fields"]["__result__"]')" = True ]
 	wait_until 5 has_done P1 1
 	spool_verify P1 1
+	result_head "$(done_files P1)" | grep -qx 'attempt: 2'
+	grep -q TOPSECRET "$T/other"
 }
 
 @test "a hard link is left alone; a flood of 20,000 files stalls neither the other participant nor, for long, its own" {
@@ -474,28 +470,32 @@ system_home()
 	may() { chpst -u ":$1" sh -c "$2" >/dev/null 2>&1 && echo "may: $3"; }
 	must() { chpst -u ":$1" sh -c "$2" >/dev/null 2>&1 || echo "cannot: $3"; }
 	# Its own side, and only that.
-	must "$p1" "cat $sp/P1/work/new/$work1" 'read its own work'
-	must "$p1" "cd $sp/P1/work/new && mv $work1 ../cur/$work1,a1 && mv ../cur/$work1,a1 $work1" 'claim'
+	must "$p1" "ls $sp/P1/open && cat $sp/P1/open/$work1" 'read its own work'
+	must "$p1" "flock -n $sp/P1/open/$work1 true" 'claim'
+	must "$p1" "cd $sp/P1/work/cur && ln -s ../../open/$work1 $work1,a1 && mv $work1,a1 $work1,a2 && rm $work1,a2" 'note an attempt'
+	must "$(id -u nobody):$(getent group adm | cut -d: -f3)" "ls $sp/P1/open $sp/P2/open && cat $sp/P1/open/$work1" 'read as adm'
 	journal=20261122T105443.865116-1.results
 	must "$p1" "printf 'outcome: ' >$sp/P1/work/result/$journal && printf ok >>$sp/P1/work/result/$journal && rm $sp/P1/work/result/$journal" 'write a result'
-	may "$p1" "cat $sp/P1/open/$work1" 'read its own ledger' || :
 	may "$p1" "ls $sp/P1" 'list the root of its spool' || :
-	may "$p1" "ls $sp/P1/open $sp/P1/done $sp/P1/failed" 'list the ledger' || :
-	may "$p1" "ls $sp/P1/open" 'list open' || :
 	may "$p1" "ls $sp/P1/done" 'list done' || :
 	may "$p1" "ls $sp/P1/failed" 'list failed' || :
-	may "$p1" "echo x >>$sp/P1/work/new/$work1" 'write to a workitem' || :
-	may "$p1" "chmod 777 $sp/P1/work/new/$work1" 'change modes' || :
-	may "$p1" "mv $sp/P1/work/new $sp/P1/work/old" 'move directories' || :
+	may "$p1" "echo x >>$sp/P1/open/$work1" 'write to a workitem' || :
+	may "$p1" "chmod 777 $sp/P1/open/$work1" 'change modes' || :
+	may "$p1" "touch $sp/P1/open/$work1" 'change times' || :
+	may "$p1" "touch $sp/P1/open/x" 'create in open' || :
+	may "$p1" "touch $sp/P1/open/$work1.hold" 'hold' || :
+	may "$p1" "mv $sp/P1/open/$work1 $sp/P1/work/cur" 'take a workitem away' || :
+	may "$p1" "rm -f $sp/P1/open/$work1" 'remove a workitem' || :
+	may "$p1" "mv $sp/P1/open $sp/P1/work/cur" 'move directories' || :
+	may "$p1" "mv $sp/P1/work/cur $sp/P1/work/old" 'move directories of its own' || :
 	may "$p1" "touch $sp/P1/x || touch $sp/P1/work/x" 'create elsewhere' || :
-	may "$p1" "rm -rf $sp/P1/open/$work1 && ! ls $sp/P1/open/$work1" 'remove from the ledger' || :
 	# Nobody else's.
-	for verb in "ls $sp/P2/work" "ls $sp/P2/work/new" "cat $sp/P2/work/new/$work2" "cat $sp/P2/open/$work2" "ls $sp/P2/open" \
-		"ls $sp/P2/work/result" "touch $sp/P2/work/result/$journal" "mv $sp/P2/work/new/$work2 /tmp" \
-		"ln $sp/P2/work/new/$work2 $sp/P1/work/result/l" "rm $sp/P2/work/new/$work2"; do
+	for verb in "ls $sp/P2/work" "ls $sp/P2/work/cur" "cat $sp/P2/open/$work2" "ls $sp/P2/open" "flock -n $sp/P2/open/$work2 true" \
+		"ls $sp/P2/work/result" "touch $sp/P2/work/result/$journal" "mv $sp/P2/open/$work2 /tmp" \
+		"ln $sp/P2/open/$work2 $sp/P1/work/result/l" "rm $sp/P2/open/$work2"; do
 		may "$p1" "$verb" "$verb" || :
 	done
-	may "$p2" "cat $sp/P1/work/new/$work1" 'the other way round' || :
+	may "$p2" "cat $sp/P1/open/$work1" 'the other way round' || :
 	may "$p1" 'cat /etc/skynet/password' 'read the password' || :
 	may "$p2" 'cat /etc/skynet/password' 'read the password' || :
 	may "$p1" "kill -0 $pids" 'signal the bridge' || :
@@ -520,10 +520,9 @@ system_home()
 	kill -TERM $!
 	wait $! || :
 	name=$(skynet-put P1 "$ITEM" 2>/dev/null)
-	mv "$sp/P1/work/new/$name" "$sp/P1/work/cur/$name,a1"
 	"$BROKER_LIB/answer.py" --add ok "$sp/P1/work/result" "$name" "$(cat "$ITEM")"
 	refused() { [ -z "$(find "$sp/P1/work/result" -user root)" ]; }
-	sleep_until refused && [ -e "$sp/P1/work/cur/$name,a1" ] && echo refused
+	sleep_until refused && [ -e "$sp/P1/open/$name" ] && echo refused
 	grep -c 'does not belong into work/result' /run/bridge.txt
 }
 
@@ -542,7 +541,7 @@ class ParticipantHandler:
     def handle_wi(self, wid):
         wid.fields.uid = [os.getuid(), os.getgid(), os.getgroups()]
         read = []
-        for p in ["/etc/skynet/password", "/var/spool/skynet/P1/open", "/var/spool/skynet/P2/work/new", "/var/spool/skynet/P2"]:
+        for p in ["/etc/skynet/password", "/var/spool/skynet/P1/done", "/var/spool/skynet/P2/open", "/var/spool/skynet/P2"]:
             try:
                 read.append([p, os.listdir(p) if os.path.isdir(p) else open(p).read()])
             except OSError:

@@ -37,7 +37,7 @@ message() { field "$1" '["error"]["message"]'; }
 	[ "$(header "$n" sha256)" = "$(body "$n" | sha256sum | cut -d' ' -f1)" ]
 	[ "$(field "$n" '["fields"]["x"]')" = 2 ]
 	[ "$(field "$n" '["fields"]["__result__"]')" = True ]
-	[ -e "$W/cur/$n,a1" ]
+	wait_until 5 unnoted "$n"
 	wait_until 5 logged '^\[20261122-aaa 0_0_0\] to the log$'
 	stop_exo
 	[ "$code" -eq 0 ]
@@ -49,7 +49,7 @@ message() { field "$1" '["error"]["message"]'; }
 	n=$(put 'x={"big":12345678901234567890,"u":"\u00e9"}')
 	wait_until 10 has_result "$n"
 	[ "$(header "$n" outcome)" = ok ]
-	body "$n" | sed 's/,"__result__":false//' | cmp - "$W/cur/$n,a1"
+	body "$n" | sed 's/,"__result__":false//' | cmp - "$H/spool/P1/open/$n"
 	body "$n" | grep -q '"__result__":false}'
 }
 
@@ -120,7 +120,7 @@ import mkwi
 print(mkwi.store(os.environ["H"], "P1", {"pad": open(sys.argv[2]).read()}, sys.argv[1]))' "$w" "$S/pad")
 		wait_until 60 has_result "$n"
 		[ "$(header "$n" outcome)" = ok ]
-		body "$n" | sed 's/,"__result__":true//' | cmp - "$W/cur/$n,a1"
+		body "$n" | sed 's/,"__result__":true//' | cmp - "$H/spool/P1/open/$n"
 	done
 }
 
@@ -208,7 +208,7 @@ print(mkwi.store(os.environ["H"], "P1", {"pad": open(sys.argv[2]).read()}, sys.a
 	wait_until 10 [ -e "$S/began" ]
 	stop_exo
 	[ "$code" -eq 0 ]
-	[ -e "$W/new/$n" ] # it does not count (claim.4)
+	unnoted "$n" # it does not count (claim.4)
 	: >"$S/go"
 	start_ready
 	wait_until 10 has_result "$n"
@@ -375,7 +375,7 @@ END
 	library "$BUILD/examples/tally.so"
 	start_ready
 	n=$(put wait="$S/go")
-	wait_until 10 [ -e "$W/cur/$n,a1" ]
+	wait_until 10 in_hand "$n"
 	kill -TERM "$exo"
 	wait_until 10 logged '^\[.*\] 0 in all$'
 	: >"$S/go"

@@ -32,9 +32,9 @@ participant()
 
 @test "put: a spool that is not whole: what is missing, not that there is none" {
 	participant </dev/null
-	rm -r "$S/work/new"
+	rm -r "$S/work/cur"
 	run -78 skynet-put P1 "$SPOOL_DATA/simple.json"
-	[[ $output == *"$S/work/new is missing"* ]]
+	[[ $output == *"$S/work/cur is missing"* ]]
 	run -78 spool-hold P1 x
 	rm -r "$S"
 	run -4 skynet-put P1 "$SPOOL_DATA/simple.json"
@@ -43,7 +43,7 @@ participant()
 @test "put prints the name and warns of what does not run" {
 	participant </dev/null
 	run -0 --separate-stderr skynet-put P1 "$SPOOL_DATA/simple.json"
-	cmp "$S/work/new/$output" "$SPOOL_DATA/simple.json"
+	cmp "$S/open/$output" "$SPOOL_DATA/simple.json"
 	[[ $stderr == *"the bridge is not running"*"P1 is not running"* ]]
 	mkdir -p "$SKYNET_HOME/run/amqp-spool" "$SKYNET_HOME/sv/skynet-amqp-spool"
 	run -0 --separate-stderr flock "$SKYNET_HOME/run/P1/lock" skynet-put P1 - <"$SPOOL_DATA/simple.json"
@@ -53,14 +53,14 @@ participant()
 @test "put --wait times out with 124, and the workitem stays" {
 	participant </dev/null
 	run -124 skynet-put --wait=0.05 P1 "$SPOOL_DATA/simple.json"
-	[ "$(ls "$S/work/new" | wc -l)" -eq 1 ]
+	[ "$(ls "$S/open" | wc -l)" -eq 1 ]
 }
 
 # What exo and the bridge do, for the workitem that appears: serve done|failed OUTCOME REPLY.
 serve()
 {
-	wait_until 10 sh -c 'ls "$1"/work/new/2* >/dev/null' - "$S"
-	name=$(basename "$S"/work/new/2*)
+	wait_until 10 sh -c 'set -- "$1"/open/2*; [ -s "$1" ]' - "$S"
+	name=$(basename "$S"/open/2*)
 	spool_claim P1 "$name"
 	spool_result P1 "$name" "$2" "$3"
 	if [ "$1" = failed ]; then
@@ -93,8 +93,8 @@ serve()
 	participant </dev/null
 	half()
 	{
-		wait_until 10 sh -c 'ls "$1"/work/new/2* >/dev/null' - "$S"
-		name=$(basename "$S"/work/new/2*)
+		wait_until 10 sh -c 'set -- "$1"/open/2*; [ -s "$1" ]' - "$S"
+		name=$(basename "$S"/open/2*)
 		spool_claim P1 "$name"
 		spool_result P1 "$name" ok '{}'
 		mkdir -p "$S/done/$(spool_bucket "$name")"
@@ -259,7 +259,7 @@ $SKYNET_HOME/sv/skynet-P1
 	spool_finish P1 "$name" failed crash '{}'
 	run -0 --separate-stderr skynet-replay --enqueue "$name"
 	[ -z "$stderr" ]
-	cmp "$S/work/new/$output" "$S/failed/$(spool_bucket "$name")/$name.json"
+	cmp "$S/open/$output" "$S/failed/$(spool_bucket "$name")/$name.json"
 	run -64 skynet-replay --enqueue --pdb "$name"
 	run -65 skynet-replay --enqueue -p P1 /dev/null
 }
@@ -376,7 +376,7 @@ system_home()
 	name=$(skynet-put P1 "$SPOOL_DATA/simple.json" 2>/dev/null)
 	stat -c '%U %a' "/var/spool/skynet/P1/open/$name"
 	spool-check
-	chgrp root /var/spool/skynet/P1/work/new
+	chgrp root /var/spool/skynet/P1/open
 	chown root "/var/spool/skynet/P1/open/$name"
 	spool-check | cut -d' ' -f1 || :
 	spool-check --repair >/dev/null
@@ -384,7 +384,7 @@ system_home()
 	skynet-replay --raw "$name" 2>/dev/null | jq -c .fields.who
 	setpriv --reuid=nobody --clear-groups skynet-put P1 "$SPOOL_DATA/simple.json" 2>/dev/null || echo "put by nobody: $?"
 	setpriv --reuid=nobody --clear-groups spool-show "$name" 2>/dev/null || echo "show by nobody: $?"
-	setpriv --reuid=nobody --regid=games --groups=adm spool-ls P1 | cut -c1-4
+	setpriv --reuid=nobody --regid=games --groups=adm spool-ls P1 | cut -c1-3
 	setpriv --reuid=nobody --regid=games --groups=adm spool-show P1 "$name" --body | cmp - "$SPOOL_DATA/simple.json"
 	setpriv --reuid=nobody --regid=games --groups=adm spool-check P1 2>/dev/null || echo "check by adm: $?"
 }
@@ -409,7 +409,7 @@ file-owner
 [$(id -u nobody),$(id -u nobody),[$(getent group audio | cut -d: -f3),$(id -g nobody)],\"nobody\",\"yes\"]
 put by nobody: 77
 show by nobody: 77
-open
+new
 0 findings, 0 repaired; not everything could be checked
 check by adm: 77" ]
 }

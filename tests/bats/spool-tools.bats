@@ -49,10 +49,10 @@ setup()
 
 # -- spool-put
 
-@test "put stores the bytes exactly and links them" {
+@test "put stores the bytes exactly" {
 	name=$(spool-put P1 "$SPOOL_DATA/params.json")
 	cmp "$SPOOL_DATA/params.json" "$S/open/$name"
-	[ "$S/open/$name" -ef "$S/work/new/$name" ]
+	[ "$(stat -c %h "$S/open/$name")" -eq 1 ]
 	[ "$(stat -c %a "$S/open/$name")" = 644 ]
 	(umask 077 && spool-put P1 "$SPOOL_DATA/params.json")
 	[ -z "$(find "$S/open" -type f ! -perm 644)" ]
@@ -62,7 +62,7 @@ setup()
 	run -0 spool-put P1 "$SPOOL_DATA/simple.json" "$SPOOL_DATA/params.json" - <"$SPOOL_DATA/nested.json"
 	[ "${#lines[@]}" -eq 3 ]
 	run -0 spool-put P1 <"$SPOOL_DATA/nested.json"
-	[ "$(ls "$S/work/new" | wc -l)" -eq 4 ]
+	[ "$(ls "$S/open" | wc -l)" -eq 4 ]
 }
 
 @test "put refuses what is no workitem, with a reason, and stores nothing" {
@@ -125,32 +125,40 @@ setup()
 	new=$(put '{"n":1}' wf-new)
 	cur=$(put '{"n":2}' wf-cur)
 	res=$(put '{"n":3}' wf-res)
-	open=$(put '{"n":4}' wf-open)
+	again=$(put '{"n":4}' wf-again)
 	held=$(put '{"n":5}' wf-held)
 	failed=$(put '{"n":6}' wf-failed)
 	done=$(put '{"n":7}' wf-done)
 	spool_claim P1 "$cur"
-	spool_claim P1 "$res"
 	spool_result P1 "$res" ok '{}'
-	rm "$S/work/new/$open"
+	spool_claim P1 "$again"
+	spool_note P1 "$again" 3
 	spool-hold P1 "$held"
 	spool_finish P1 "$failed" failed crash '{}'
 	spool_finish P1 "$done" done ok '{}'
 	run -0 spool-ls P1
 	[ "${#lines[@]}" -eq 5 ]
-	for state in new cur open held; do
+	for state in new held; do
 		run -0 spool-ls P1 --state "$state"
 		[ "${#lines[@]}" -eq 1 ]
-		[[ ${lines[0]} == "$state "*" ${!state} "*" wf-$state 0_1 "* ]]
+		[[ ${lines[0]} == "$state "*" ${!state} "*"  - wf-$state 0_1 "* ]]
 	done
+	run -0 spool-ls P1 --state cur
+	[ "${#lines[@]}" -eq 2 ]
+	[[ ${lines[0]} == "cur    $cur "*"  1 wf-cur 0_1 "* ]]
+	[[ ${lines[1]} == "cur    $again "*"  3 wf-again 0_1 "* ]]
 	run -0 spool-ls P1 --state result
-	[[ ${lines[0]} == "result $res "* ]]
+	[[ ${lines[0]} == "result $res "*"  2 wf-res 0_1 "* ]]
+	spool_drop "$again" # its worker died: it waits for the third attempt
+	run -0 spool-ls P1 --state new
+	[[ ${lines[1]} == "new    $again "*"  3 wf-again 0_1 "* ]]
 	run -0 spool-ls P1 -s failed,done
 	[ "${#lines[@]}" -eq 2 ]
 	[[ ${lines[1]} == "done   $done "*" 2 wf-done 0_1 "* ]]
 	run -0 spool-ls --state all
 	[ "${#lines[@]}" -eq 7 ]
 	[[ ${lines[6]} == "P1 done   $done "* ]]
+	run -64 spool-ls --state open
 	run -64 spool-ls --state nonsense
 	run -64 spool-ls --state ''
 }
@@ -175,7 +183,7 @@ setup()
 @test "ls is not fooled by what is planted, nor by control characters in a WFID" {
 	put '{}' '\u001b[31mred\u0009x' >/dev/null
 	touch "$S/open/junk" "$S/open/.hidden" "$S/open/a b"
-	mkdir "$S/work/cur/x" "$S/work/new/y"
+	mkdir "$S/work/cur/x"
 	run -0 spool-ls P1
 	[ "${#lines[@]}" -eq 1 ]
 	[[ $output != *$'\033'* && $output != *$'\t'* ]]
@@ -265,7 +273,6 @@ setup()
 	done
 	# On its way out, and one that was not answered.
 	d=$(put '{"n":4}' wf-d)
-	spool_claim P1 "$d"
 	spool_result P1 "$d" ok '{"r":4}'
 	run -0 spool-show wf-d
 	[[ $output == *"state: result"*"answer: $S/work/result/$SPOOL_JOURNAL"* ]]
@@ -310,16 +317,20 @@ setup()
 
 # -- spool-hold, spool-release
 
-@test "hold takes a waiting workitem out, release puts it back" {
+# worker_may NAME: could a worker begin it now?
+worker_may() { [ ! -e "$S/open/$1.hold" ] && flock -n "$S/open/$1" true; }
+
+@test "hold keeps a workitem from being begun, release lets it go" {
 	name=$(put)
+	worker_may "$name"
 	run -0 spool-hold P1 "$name"
-	[ -e "$S/open/$name.hold" ]
-	[ ! -e "$S/work/new/$name" ]
+	[ "$S/open/$name" -ef "$S/open/$name.hold" ]
+	flock -n "$S/open/$name" true # the lock was for that moment
 	run -0 spool-hold P1 "$name"
 	[[ $output == *"was held already"* ]]
 	run -0 spool-release P1 "$name"
-	[ ! -e "$S/open/$name.hold" ]
-	[ "$S/open/$name" -ef "$S/work/new/$name" ]
+	worker_may "$name"
+	[ "$(ls "$S/open")" = "$name" ]
 	run -0 spool-release P1 "$name"
 	[[ $output == *"was not held"* ]]
 }
@@ -329,30 +340,18 @@ setup()
 	res=$(put '{"n":2}')
 	fin=$(put '{"n":3}')
 	spool_claim P1 "$cur"
-	mv "$S/work/cur/$cur,a1" "$S/work/cur/$cur,a17"
-	spool_claim P1 "$res"
 	spool_result P1 "$res" ok '{}'
-	rm "$S/work/cur/$res,a1"
 	spool_finish P1 "$fin" done ok '{}'
 	run -75 spool-hold P1 "$cur"
 	[[ $output == *"being worked on"* ]]
-	ln "$S/open/$cur" "$S/work/new/$cur" # in both, as after an accident: still not idle
-	run -75 spool-hold P1 "$cur"
-	rm "$S/work/new/$cur"
 	run -75 spool-hold P1 "$res"
 	run -65 spool-hold P1 "$fin"
 	run -4 spool-hold P1 nothing
 	run -1 spool-hold P1 "$cur" "$(put '{"n":4}')"
 	[ "$(ls "$S"/open/*.hold | wc -l)" -eq 1 ]
-}
-
-@test "release after a release that was cut short does not run the work twice" {
-	name=$(put)
-	spool-hold P1 "$name"
-	ln "$S/open/$name" "$S/work/cur/$name,a1" # linked, claimed, and then the tool was killed
-	run -0 spool-release P1 "$name"
-	[ ! -e "$S/open/$name.hold" ]
-	[ ! -e "$S/work/new/$name" ]
+	spool_drop "$cur"
+	spool_note P1 "$cur" 2 # its worker died: before the second attempt it can be held
+	run -0 spool-hold P1 "$cur"
 }
 
 # -- spool-retry
@@ -364,7 +363,7 @@ setup()
 	run -0 spool-retry P1 "$name"
 	new=$output
 	[ "$new" != "$name" ]
-	cmp "$SPOOL_DATA/params.json" "$S/work/new/$new"
+	cmp "$SPOOL_DATA/params.json" "$S/open/$new"
 	bucket=$S/failed/$(spool_bucket "$name")
 	grep -q " as $new\$" "$bucket/$name.retried"
 	[ -e "$bucket/$name.json" ]
@@ -437,9 +436,11 @@ repaired()
 	done
 	S=$SKYNET_HOME/spool/P1
 	spool_claim P1 "$cur"
-	spool_claim P1 "$res"
+	spool_note P1 "$cur" 1
 	spool_result P1 "$res" ok '{}'
+	spool_note P1 "$res" 2
 	spool-hold P1 "$held"
+	spool_note P1 "$held" 2
 	spool_finish P1 "$failed" failed crash '{}'
 	spool_finish P1 "$done" done ok '{}'
 	spool-retry P1 "$failed"
@@ -451,7 +452,7 @@ repaired()
 }
 
 @test "check: layout" {
-	rmdir "$S/work/new"
+	rmdir "$S/work/cur"
 	repaired layout-missing
 	chmod 777 "$S/open"
 	repaired layout-mode
@@ -463,14 +464,14 @@ repaired()
 }
 
 @test "check: foreign files everywhere" {
-	touch "$S/open/x" "$S/work/new/x" "$S/work/cur/x" "$S/work/result/x" "$S/done/x" "$S/failed/20261122"
+	touch "$S/open/x" "$S/work/cur/x" "$S/work/result/x" "$S/done/x" "$S/failed/20261122"
 	mkdir -p "$S/done/20261122/1054" "$S/failed/20261121/1054" "$S/work/result/bad." "$S/work/result/bad.x"
 	touch "$S/done/20261122/1054/x.json" "$S/failed/20261121/1054/$SPOOL_JOURNAL"
 	touch "$S/done/20261122/1054/20261122T105400.000000-0000-9f86d081884c7d65-w.result" "$S/work/result/2$SPOOL_JOURNAL"
 	run -1 spool-check --repair
-	[ "$(grep -c '^foreign ' <<<"$output")" -eq 12 ]
-	[[ $output == *"12 findings, 0 repaired"* ]]
-	rm -r "$S"/{open,work/new,work/cur,work/result,done,failed}/*
+	[ "$(grep -c '^foreign ' <<<"$output")" -eq 11 ]
+	[[ $output == *"11 findings, 0 repaired"* ]]
+	rm -r "$S"/{open,work/cur,work/result,done,failed}/*
 	touch "$S/work/result/exo.probe" "$S/work/result/$SPOOL_JOURNAL"
 	mkdir "$S/work/result/bad.17"
 	run -0 spool-check --deep
@@ -486,30 +487,25 @@ repaired()
 
 @test "check: the ledger" {
 	name=$(put)
-	truncate -s 10 "$S/open/$name"
-	found open-damaged
-	rm "$S/work/new/$name"
+	truncate -s 0 "$S/open/$name"
 	repaired open-short
 	[ -z "$(ls "$S/open")" ]
 
 	name=$(put)
 	truncate -s 10 "$S/open/$name"
 	repaired open-damaged
+	[ -z "$(ls "$S/open")" ]
 	[ -e "$S/failed/$(spool_bucket "$name")/$name.json" ]
 	grep -q damaged "$S/failed/$(spool_bucket "$name")/$name.log"
 
 	name=$(put '{"n":2}')
-	rm "$S/work/new/$name"
-	repaired open-unlinked
-	[ "$S/open/$name" -ef "$S/work/new/$name" ]
-
 	chmod 600 "$S/open/$name"
 	repaired file-mode
 
 	mkdir -p "$S/done/$(spool_bucket "$name")"
 	cp "$S/open/$name" "$S/done/$(spool_bucket "$name")/$name.json"
 	found open-finished
-	rm "$S/done/$(spool_bucket "$name")/$name.json" "$S/open/$name" "$S/work/new/$name"
+	rm "$S/done/$(spool_bucket "$name")/$name.json" "$S/open/$name"
 	mkdir "$S/open/$name"
 	found open-kind
 }
@@ -521,55 +517,78 @@ repaired()
 	repaired file-owner
 }
 
-@test "check: holds" {
+@test "check: markers" {
 	name=$(put)
 	spool-hold P1 "$name"
-	ln "$S/open/$name" "$S/work/new/$name"
-	repaired hold-linked
-	ln "$S/open/$name" "$S/work/cur/$name,a1"
-	repaired hold-working
-	rm "$S/work/cur/$name,a1" "$S/open/$name"
+	run -0 spool-check
+	rm "$S/open/$name.hold"
+	touch "$S/open/$name.hold" # of an older version, or by hand
+	repaired hold-other
+	[ "$S/open/$name" -ef "$S/open/$name.hold" ]
+	rm "$S/open/$name.hold"
 	touch "$S/open/$name.hold"
+	spool_claim P1 "$name"
+	run -1 spool-check --repair
+	[[ $output == "hold-other "*"not repaired: "*"1 findings"* ]]
+	spool_drop
+	rm "$S/open/$name"
 	repaired hold-stale
+	name=$(put)
+	touch "$S/open/$name.again"
+	repaired again-stale
+	[ "$(ls "$S/open")" = "$name" ]
+	touch "$S/open/x.hold" "$S/open/$name,a1.again"
+	run -1 spool-check
+	[ "$(grep -c '^foreign ' <<<"$output")" -eq 2 ]
 }
 
-@test "check: what lies in new/ and cur/" {
+@test "check: notes in cur/" {
 	name=$(put)
-	ln "$S/open/$name" "$S/work/cur/$name,a2"
-	repaired new-double
-	ln "$S/open/$name" "$S/work/cur/$name,a1"
+	spool_note P1 "$name" 2
+	ln "$S/open/$name" "$S/work/cur/$name,a1" # of an older version
 	repaired cur-twice
-	[ -e "$S/work/cur/$name,a2" ]
-	cp "$S/open/$name" "$S/work/cur/$name,a2.x"
-	mv "$S/work/cur/$name,a2.x" "$S/work/cur/$name,a2"
-	found cur-differs
-	run -0 spool-check --repair # it is nowhere now
-	run -1 spool-check
-	[[ $output == "open-unlinked "* ]]
-	cp "$S/open/$name" "$S/work/new/$name"
-	found new-differs
-	rm "$S/work/new/$name"
-	ln "$S/open/$name" "$S/work/cur/$name,a1"
-	ln "$S/open/$name" "$S/work/new/other"
-	mv "$S/work/new/other" "$S/work/new/${name/-0000-/-0001-}"
-	found new-orphan
-	mv "$S/work/new/${name/-0000-/-0001-}" "$S/work/cur/${name/-0000-/-0001-},a1"
-	found cur-orphan
+	[ "$(ls "$S/work/cur")" = "$name,a2" ]
+	for plant in mkdir mkfifo; do
+		"$plant" "$S/work/cur/$name,a1"
+		found foreign
+		rm -r "$S/work/cur/$name,a1"
+	done
+	rm "$S/open/$name"
+	repaired cur-leftover
+	touch "$S/work/cur/$name,a3" # neither open nor finished, and no link
+	repaired cur-leftover
+	[ -z "$(ls "$S/work/cur")" ]
+}
+
+@test "check: work/new of an older version is removed, but not what has no other name" {
+	name=$(put) fin=$(put '{"n":2}')
+	mkdir "$S/work/new"
+	ln "$S/open/$name" "$S/work/new/$name"
+	ln "$S/open/$fin" "$S/work/new/$fin"
+	spool_finish P1 "$fin" done ok '{}'
+	repaired foreign
+	[ ! -e "$S/work/new" ]
+	[ -e "$S/open/$name" ]
+	mkdir "$S/work/new"
+	ln "$S/open/$name" "$S/work/new/$name"
+	echo precious >"$S/work/new/x"
+	run -1 spool-check --repair
+	[[ $output == "foreign $S/work/new: "*"not repaired: cannot remove them: Directory not empty"* ]]
+	[ "$(ls "$S/work/new")" = x ]
 }
 
 @test "check: leftovers of retiring" {
 	name=$(put)
 	dir=$S/done/$(spool_bucket "$name")
-	spool_claim P1 "$name"
+	spool_note P1 "$name" 1
 	spool_result P1 "$name" ok '{"r":1}'
 	mkdir -p "$dir"
 	spool_record "$name" ok '{"r":1}' >"$dir/$SPOOL_JOURNAL" # killed before retire.2
 	run -0 spool-check --deep
-	mv "$S/open/$name" "$dir/$name.json" # before retire.3
+	mv "$S/open/$name" "$dir/$name.json" # exo ended before claim.5
+	run -0 flock "$SKYNET_HOME/run/P1/lock" spool-check # while it runs that is its own to do
 	repaired cur-leftover
 	[ "$(spool-show "$name" --reply)" = '{"r":1}' ]
-	ln "$dir/$name.json" "$S/work/new/$name"
-	repaired new-leftover
 	[ -e "$S/work/result/$SPOOL_JOURNAL" ] # before retire.4: no finding, and not our business
 }
 
@@ -577,7 +596,7 @@ repaired()
 	name=$(put) other=$(put '{"n":2}')
 	dir=$S/done/$(spool_bucket "$name")
 	spool_finish P1 "$other" done ok '{"other":1}' # in that bucket, most likely, there are others
-	spool_claim P1 "$name"
+	spool_note P1 "$name" 1
 	spool_result P1 "$name" ok '{"r":1}'
 	mkdir -p "$dir"
 	mv "$S/open/$name" "$dir/$name.json" # the power was cut after retire.2
@@ -589,22 +608,11 @@ repaired()
 	[ "$(spool-show "$name" --reply)" = '{"r":1}' ]
 	[ "$(spool-show "$other" --reply)" = '{"other":1}' ]
 	name=$(put '{"n":3}') # the same on the way into failed/
-	spool_claim P1 "$name"
 	spool_result P1 "$name" crash '{"r":2}'
-	rm "$S/work/cur/$name,a1"
 	mkdir -p "$S/failed/$(spool_bucket "$name")"
 	mv "$S/open/$name" "$S/failed/$(spool_bucket "$name")/$name.json"
 	repaired result-leftover
 	[ "$(spool-show "$name" --reply)" = '{"r":2}' ]
-}
-
-@test "check: a workitem that is answered is not nowhere" {
-	name=$(put)
-	rm "$S/work/new/$name"
-	spool_result P1 "$name" ok '{}'
-	run -0 spool-check
-	truncate -s -1 "$S/work/result/$SPOOL_JOURNAL" # but not if it is not whole
-	found open-unlinked
 }
 
 @test "a message that was sent on the way is no answer" {
@@ -615,8 +623,8 @@ repaired()
 	run -0 spool-check
 	run -4 spool-show "$name" --reply
 	[ "$(spool-ls --json | jq -r .state)" = cur ]
-	rm "$S/work/cur/$name,a1"
-	found open-unlinked
+	spool_drop "$name"
+	[ "$(spool-ls --json | jq -r .state)" = new ]
 	spool_finish P1 "$name" done ok '{}'
 	run -0 spool-check --deep
 }
@@ -624,7 +632,6 @@ repaired()
 @test "check: results" {
 	name=$(put) gone=$(put '{"n":2}')
 	journal=$S/work/result/$SPOOL_JOURNAL
-	spool_claim P1 "$name"
 	spool_result P1 "$name" ok '{"r":1}'
 	size=$(stat -c %s "$journal")
 	for cut in 1 2 9 30 200 "$((size - 1))"; do # by a crash, or it is being written
@@ -642,7 +649,7 @@ repaired()
 	[ "$(jq -r '.code+" "+.name' <<<"$output")" = "result-bad $name" ]
 	sed -i 's/{"r":2}/{"r":1}/' "$journal"
 	spool_result P1 "$gone" ok '{}'
-	rm "$S/open/$gone" "$S/work/new/$gone"
+	rm "$S/open/$gone"
 	found result-orphan
 	[[ $output == *"$gone"* ]]
 	mkdir -p "$S/failed/$(spool_bucket "$gone")" # the bridge puts it there
@@ -716,25 +723,24 @@ repaired()
 
 @test "check --repair waits for a stopped bridge where it must" {
 	name=$(put)
-	rm "$S/work/new/$name"
+	truncate -s 10 "$S/open/$name"
 	mkdir -p "$SKYNET_HOME/run/amqp-spool"
 	flock "$SKYNET_HOME/run/amqp-spool/lock" sh -c '
 		spool-check --repair >"$BATS_TEST_TMPDIR/out"; echo $? >>"$BATS_TEST_TMPDIR/out"'
-	grep -q '^open-unlinked .*not repaired: needs a stopped bridge' "$BATS_TEST_TMPDIR/out"
+	grep -q '^open-damaged .*not repaired: needs a stopped bridge' "$BATS_TEST_TMPDIR/out"
 	[ "$(tail -n1 "$BATS_TEST_TMPDIR/out")" = 1 ]
-	[ ! -e "$S/work/new/$name" ]
+	[ -e "$S/open/$name" ]
 	run -0 spool-check --repair
-	[ -e "$S/work/new/$name" ]
+	[ ! -e "$S/open/$name" ]
 }
 
 @test "check --repair leaves a running participant's files alone" {
 	name=$(put)
-	ln "$S/open/$name" "$S/work/cur/$name,a1"
-	rm "$S/work/new/$name"
-	ln "$S/open/$name" "$S/work/cur/$name,a2"
+	spool_note P1 "$name" 1
+	spool_note P1 "$name" 2
 	flock "$SKYNET_HOME/run/P1/lock" sh -c 'spool-check --repair >"$BATS_TEST_TMPDIR/out" || :'
 	grep -q '^cur-twice .*needs a stopped participant' "$BATS_TEST_TMPDIR/out"
-	[ -e "$S/work/cur/$name,a1" ]
+	[ -L "$S/work/cur/$name,a1" ]
 }
 
 # -- size
@@ -746,7 +752,7 @@ repaired()
 	done
 	(cd "$BATS_TEST_TMPDIR/many" && timeout 60 spool-put P1 *) >"$BATS_TEST_TMPDIR/names"
 	[ "$(sort -u "$BATS_TEST_TMPDIR/names" | wc -l)" -eq 10000 ]
-	[ "$(ls "$S/work/new" | wc -l)" -eq 10000 ]
+	[ "$(ls "$S/open" | wc -l)" -eq 10000 ]
 	timeout 20 spool-ls P1 >"$BATS_TEST_TMPDIR/ls"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/ls")" -eq 10000 ]
 	run -0 timeout 20 spool-show P1 w9999

@@ -48,7 +48,7 @@ could_hold() { ! as games:games sh -c ': <"$0"' "$1" 2>/dev/null || echo "games 
 
 inside() # FUNCTION: as root of a home of its own; a supervisor that is left ends with its namespace
 {
-	export -f make_home as uid_of ids_of could_hold "${1?}"
+	export -f make_home as uid_of ids_of could_hold let_in may must state_of counts_of "${1?}"
 	run unshare -mpf --mount-proc bash -c "make_home; $1" 3>&-
 	echo "$output"
 	[ "$status" -eq 0 ]
@@ -108,4 +108,101 @@ another_user()
 	[ "$(grep -v '^skynet' <<<"$output")" = 'root:games 640
 root:root 600
 games:daemon 640' ]
+}
+
+# let_in DIR UID: by an ACL, as the kernel has it; adm may read as ever. Fails where the file system has none.
+let_in()
+{
+	python3 - "$@" <<-'PY' 2>/dev/null
+		import os, struct, sys
+		acl = struct.pack("<I", 2)
+		for tag, bits, who in ((1, 7, -1), (2, 5, int(sys.argv[2])), (4, 5, -1), (8, 5, 4), (16, 5, -1), (32, 0, -1)):
+		    acl += struct.pack("<HHi", tag, bits, who)
+		os.setxattr(sys.argv[1], "system.posix_acl_access", acl)
+	PY
+}
+
+
+may() { as "$1" sh -c "$2" >/dev/null 2>&1 && echo "$1 may: $2" || :; }
+must() { as "$1" sh -c "$2" >/dev/null 2>&1 || echo "$1 cannot: $2"; }
+state_of() { as "$1" "$SKYNET_LIBEXEC/spool-ls" --json P1 2>/dev/null | jq -r .state; }
+counts_of() { as "$1" "$SKYNET_LIBEXEC/skynet-status" --json P1 | jq -r '.[0] | "\(.new) \(.cur) \(.failed)"'; }
+
+spool_rights()
+{
+	skynet install -n P1 -u nobody /mnt/who.py
+	skynet install -n P2 -u games /mnt/who.py
+	skynet put P1 /mnt/item >/dev/null 2>&1
+	cd /
+	open=/var/spool/skynet/P1/open
+	name=$(ls "$open")
+	stat -c '%U:%G %a' "$open" "$open/$name"
+	must nobody:nogroup "ls $open"
+	must nobody:nogroup "cat $open/$name"
+	must nobody:nogroup "flock -n $open/$name true"
+	must daemon:daemon "flock -n $open/$name true && touch $open/x && rm $open/x" # the bridge
+	for user in nobody:nogroup sys:adm; do
+		for verb in "echo x >>$open/$name" "touch $open/x" "mkdir $open/x" "ln $open/$name $open/x" "ln -s $name $open/x" \
+			"mv $open/$name $open/x" "mv $open/$name /var/spool/skynet/P1/work/cur/x" "rm $open/$name" "chmod 666 $open/$name" \
+			"chmod 777 $open" "touch -d yesterday $open/$name" "truncate -s 0 $open/$name" "mv $open /var/spool/skynet/P1/x"; do
+			may "$user" "$verb"
+		done
+	done
+	for verb in "ls $open" "cat $open/$name" "flock -n $open/$name true" "cd $open" "ls $open/.." "cd /var/spool/skynet/P1/work"; do
+		may games:games "$verb"
+	done
+	echo "participant: $(counts_of nobody:nogroup); another: $(counts_of games:games)"
+}
+
+@test "open/: its participant reads and locks, another does not, and nobody but the bridge changes anything" {
+	inside spool_rights
+	[ "$(grep -v '^skynet' <<<"$output")" = 'daemon:nogroup 2750
+daemon:nogroup 644
+participant: 1 0 null; another: null null null' ]
+}
+
+adm_reads()
+{
+	mkdir /var/spool/probe
+	let_in /var/spool/probe 1 || { echo 'no ACLs' && return; }
+	skynet install -n P1 -u nobody /mnt/who.py
+	skynet put P1 /mnt/item >/dev/null 2>&1
+	cd /
+	open=/var/spool/skynet/P1/open
+	check=$SKYNET_LIBEXEC/spool-check
+	name=$(ls "$open")
+	must sys:adm "cat $open/$name"
+	echo "$(state_of sys:adm), $(counts_of sys:adm)"
+	exec 9<"$open/$name"
+	flock 9
+	echo "$(state_of sys:adm), $(counts_of sys:adm)"
+	flock -u 9
+	skynet start P1
+	must sys:adm "$SKYNET_LIBEXEC/skynet-query P1" # exo answers it
+	skynet stop P1
+	"$check" P1
+	let_in "$open" "$(id -u games)"
+	must games:games "ls $open"
+	"$check" P1 | cut -d: -f1 || :
+	"$check" --repair P1 >/dev/null
+	may games:games "ls $open"
+	python3 -c 'import os, sys; os.removexattr(sys.argv[1], "system.posix_acl_access")' "$open"
+	may sys:adm "ls $open"
+	"$check" P1 | cut -d: -f1 || :
+	"$check" --repair P1 >/dev/null
+	must sys:adm "ls $open"
+	"$check" P1
+}
+
+@test "open/: an ACL lets adm read what waits and what is in hand, and spool-check looks after it" {
+	inside adm_reads
+	[[ $output != *'no ACLs'* ]] || skip 'the file system has no ACLs'
+	[ "$(grep -v '^skynet' <<<"$output")" = 'new, 1 0 0
+cur, 0 1 0
+0 findings, 0 repaired
+layout-acl /var/spool/skynet/P1/open
+1 findings, 0 repaired
+layout-acl /var/spool/skynet/P1/open
+1 findings, 0 repaired
+0 findings, 0 repaired' ]
 }

@@ -14,6 +14,7 @@ exo_setup()
 	S=$BATS_TEST_TMPDIR/state
 	LOG=$BATS_TEST_TMPDIR/log
 	PIDS=
+	unset SKYNET_RESCAN_S SKYNET_FAIL SKYNET_FAIL_ONCE
 	mkdir -p "$H" "$S"
 	: >"$LOG"
 	"$LIB/mkwi.py" home "$H" P1
@@ -60,6 +61,13 @@ state_is() { [ "$(status state)" = "$1" ]; }
 ready() { state_is ready && [ "$(status workers)" = "${1:-1}" ]; }
 start_ready() { start_exo; wait_until 10 ready "${1:-1}"; }
 put() { "$LIB/mkwi.py" put "$H" P1 "$@"; }
+# noted NAME N: exo has noted that it is in attempt N (claim.3); in no other.
+noted() { [ -L "$W/cur/$1,a$2" ] && [ "$(find "$W/cur" -name "$1,a*" | wc -l)" -eq 1 ]; }
+unnoted() { [ -z "$(find "$W/cur" -name "$1,a*")" ]; }
+# in_hand NAME: a worker holds the lock on it (claim.1).
+in_hand() { [ -e "$H/spool/P1/open/$1" ] && ! flock --nonblock --shared "$H/spool/P1/open/$1" true; }
+# ahead NAME: exo has given it to a worker, which has not begun it.
+ahead() { "$LIB/ctl.py" "$H" P1 "status $1 wait=0" | jq -es --arg n "$1" '.[0].waiting | .ahead > 0 and .new == 0 and (.names | index($n) != null)' >/dev/null; }
 has_result() { body "$1" >/dev/null; }
 results() { [ "$("$LIB/answer.py" --names "$W/result" | wc -l)" -eq "$1" ]; } # each twice if it is there twice
 result_once() { [ "$("$LIB/answer.py" --names "$W/result" | grep -cx "$1")" -eq 1 ]; }

@@ -4,7 +4,7 @@
     mkwi.py home HOME NAME            directories, config.exo, code.py (if there is none)
     mkwi.py put HOME NAME [K=V ...]   one workitem per call; prints its name
     mkwi.py many HOME NAME COUNT SIZE that many at once, fields.pad filling each up to SIZE bytes
-    mkwi.py retire HOME NAME ITEM     what the bridge does to a finished one: it leaves open and cur
+    mkwi.py retire HOME NAME ITEM     what the bridge does to a finished one: it leaves open
 Values of K=V are JSON if they can be read as such.
 """
 
@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-DIRS = ("open", "done", "failed", "work", "work/new", "work/cur", "work/result")
+DIRS = ("open", "done", "failed", "work", "work/cur", "work/result")
 
 
 def spool(home, name):
@@ -55,7 +55,6 @@ def store(home, name, fields, wfid=None):
     path = os.path.join(spool(home, name), "open", leaf)
     with open(path, "xb") as f:
         f.write(body)
-    os.link(path, os.path.join(spool(home, name), "work/new", leaf))
     return leaf
 
 
@@ -80,11 +79,7 @@ def many(home, name, count, size):
 
 
 def retire(home, name, leaf):
-    base = spool(home, name)
-    os.unlink(os.path.join(base, "open", leaf))
-    for entry in os.listdir(os.path.join(base, "work/cur")):
-        if entry.startswith(leaf + ",a"):
-            os.unlink(os.path.join(base, "work/cur", entry))
+    os.unlink(os.path.join(spool(home, name), "open", leaf))
 
 
 def main(argv):

@@ -4,7 +4,9 @@
 #   spool_home              a local home in $BATS_TEST_TMPDIR, exported as SKYNET_HOME, with the tools on PATH
 #   spool_participant P1    a participant whose code is on stdin (none: the smallest there is)
 #   spool_name OPTIONS…     the newest name that spool-ls shows
-#   spool_claim P1 NAME     what exo does: new/NAME to cur/NAME,a1
+#   spool_claim P1 NAME     what a worker does: a lock on open/NAME, until spool_drop NAME or the end of this shell
+#   spool_drop [NAME]       it is in nobody's hand any more (default: the last one)
+#   spool_note P1 NAME N    what exo notes: attempt N in cur/
 #   spool_record NAME OUTCOME REPLY   a record of a journal on stdout
 #   spool_result P1 NAME OUTCOME REPLY   a result in work/result, in the journal $SPOOL_JOURNAL
 #   spool_finish P1 NAME done|failed OUTCOME REPLY   what the bridge leaves after retiring, in done/ in a journal of that name
@@ -46,9 +48,29 @@ spool_name()
 	spool-ls --json -n1 "$@" | jq -r .name
 }
 
+declare -gA SPOOL_LOCKS=()
+
 spool_claim()
 {
-	mv "$SKYNET_HOME/spool/$1/work/new/$2" "$SKYNET_HOME/spool/$1/work/cur/$2,a1"
+	local fd
+	exec {fd}<"$SKYNET_HOME/spool/$1/open/$2"
+	flock -n "$fd" || return
+	SPOOL_LOCKS[$2]=$fd
+	SPOOL_LAST=$2
+}
+
+spool_drop()
+{
+	local name=${1-$SPOOL_LAST} fd
+	fd=${SPOOL_LOCKS[$name]}
+	flock -u "$fd" # children may have the descriptor as well
+	exec {fd}<&-
+	unset "SPOOL_LOCKS[$name]"
+}
+
+spool_note()
+{
+	ln -s "../../open/$2" "$SKYNET_HOME/spool/$1/work/cur/$2,a$3"
 }
 
 spool_record()
@@ -79,7 +101,7 @@ spool_finish()
 	*) spool_record "$2" "$4" "$5" | head -c -1 >"$dir/$2.result" ;;
 	esac
 	mv "$s/open/$2" "$dir/$2.json"
-	rm -f "$s/work/new/$2" "$s/work/cur/$2",a*
+	rm -f "$s/work/cur/$2",a*
 }
 
 workitem()

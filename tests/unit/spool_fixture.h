@@ -68,6 +68,24 @@ static inline void deliver(struct fixture *f)
 	assert_int_equal(sn_deliver(&f->s, f->name, BODY, BODY_LEN), 0);
 }
 
+/* As a worker does: a descriptor. */
+static inline int claim(struct fixture *f)
+{
+	int fd = sn_claim(&f->s, f->name, &(size_t){0});
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* The marker alone, as sn_hold() leaves it. */
+static inline void hold(struct fixture *f)
+{
+	char leaf[SN_NAME_SIZE + 8];
+
+	(void)snprintf(leaf, sizeof leaf, "%s.hold", f->name);
+	assert_int_equal(linkat(f->s.open, f->name, f->s.open, leaf, 0), 0);
+}
+
 static const struct sn_result OK = {
 	.outcome = SN_OK, .send = SN_SEND_REPLY, .attempt = 1, .started_us = 1, .finished_us = 2};
 

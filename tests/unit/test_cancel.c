@@ -116,16 +116,26 @@ static void decide(void **state)
 static void withdraw(void **state)
 {
 	struct fixture *f = *state;
+	int fd;
 
-	deliver(f);
-	assert_int_equal(sn_cancel_withdraw(&f->s, f->name), 0);
 	assert_int_equal(sn_cancel_withdraw(&f->s, f->name), -ENOENT);
-	assert_int_equal(faccessat(f->s.open, f->name, F_OK, 0), 0); /* the ledger keeps it */
-	new_name(f);
 	deliver(f);
-	assert_int_equal(sn_claim(&f->s, f->name), 0); /* exo was faster */
-	assert_int_equal(sn_cancel_withdraw(&f->s, f->name), -ENOENT);
-	assert_int_equal(faccessat(f->s.cur, f->a1, F_OK, 0), 0);
+	assert_int_equal(setenv("SKYNET_FAIL", "cancel.4:eio", 1), 0);
+	assert_int_equal(sn_cancel_withdraw(&f->s, f->name), -EIO);
+	assert_int_equal(unsetenv("SKYNET_FAIL"), 0);
+	fd = sn_cancel_withdraw(&f->s, f->name);
+	assert_true(fd >= 0);
+	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -EAGAIN); /* as long as it is open */
+	assert_int_equal(sn_cancel_withdraw(&f->s, f->name), -EAGAIN);
+	assert_true(test_exists(f->s.open, f->name)); /* the ledger keeps it */
+	assert_int_equal(close(fd), 0);
+	fd = claim(f); /* a worker was faster */
+	assert_int_equal(sn_cancel_withdraw(&f->s, f->name), -EAGAIN);
+	assert_int_equal(close(fd), 0);
+	hold(f);
+	fd = sn_cancel_withdraw(&f->s, f->name); /* also what is held */
+	assert_true(fd >= 0);
+	assert_int_equal(close(fd), 0);
 }
 
 /* open/NAME → TREE/…/NAME.json, as retire.2. */

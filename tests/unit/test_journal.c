@@ -148,7 +148,7 @@ static void no_room_and_no_way_back(void **state)
 {
 	struct fixture *f = *state;
 	struct sn_result_file rf;
-	struct sn_retirement ret = {.name = f->name, .max_attempts = 3};
+	struct sn_retirement ret = {.name = f->name};
 	int dir = sn_spool_done_dir(&f->s, f->name);
 
 	work(f, "{\"n\":1}");

@@ -11,18 +11,13 @@
 static void answered(struct fixture *f, const char *reply, struct sn_result_file *ret)
 {
 	deliver(f);
-	assert_int_equal(sn_claim(&f->s, f->name), 0);
 	work(f, reply);
 	assert_int_equal(find(f, f->s.result, ret), 0);
 }
 
 static struct sn_retirement retirement(const struct fixture *f, const struct sn_result_file *rf)
 {
-	return (struct sn_retirement){.name = f->name,
-				      .attempt = 1,
-				      .max_attempts = 3,
-				      .result = rf->text.data,
-				      .result_len = rf->text.len};
+	return (struct sn_retirement){.name = f->name, .result = rf->text.data, .result_len = rf->text.len};
 }
 
 static int keep_and_retire(struct fixture *f, const struct sn_retirement *ret)
@@ -72,7 +67,6 @@ static void retire_failing_at(struct fixture *f, const char *step, bool failed)
 	struct sn_result_file rf;
 	struct sn_retirement ret;
 	int status, in;
-	unsigned attempt;
 	pid_t pid;
 
 	answered(f, "{\"reply\":1}", &rf);
@@ -87,7 +81,7 @@ static void retire_failing_at(struct fixture *f, const char *step, bool failed)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(strstr(step, "kill") != NULL ? WIFSIGNALED(status) : status == 0);
-	/* What is finished has its reply beside it, and what a starting exo may find in cur/ an answer in a journal. */
+	/* What is finished has its reply beside it, and what a starting exo may find in open/ an answer in a journal. */
 	next_life(f);
 	in = failed ? f->s.failed : f->s.done;
 	assert_true(!test_exists(in, f->json) || kept(f, failed) > 0);
@@ -97,18 +91,15 @@ static void retire_failing_at(struct fixture *f, const char *step, bool failed)
 	assert_int_equal(sn_retire(&f->s, &ret), 0);
 	assert_true(test_exists(in, f->json));
 	assert_in_range(kept(f, failed), 1, 2);
-	assert_int_equal(sn_dir_count(f->s.open) + sn_dir_count(f->s.cur), 0);
-	assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_NOWHERE);
-	assert_int_equal(sn_recover_link(&f->s, f->name, 3), 0); /* never comes back */
-	assert_int_equal(sn_dir_count(f->s.new), 0);
+	assert_int_equal(sn_dir_count(f->s.open), 0);
+	assert_int_equal(sn_recover_find(&f->s, f->name), SN_NOWHERE);
 	sn_result_release(&rf);
 }
 
 /* Killed before each step, or failing, and retired again by the next life: the same end every time. */
 static void retire_after_every_crash(void **state)
 {
-	static const char *const STEPS[] = {"retire.1:kill", "retire.2:kill", "retire.3:kill",
-					    "retire.1:eio",  "retire.2:eio",  "retire.3:eio"};
+	static const char *const STEPS[] = {"retire.1:kill", "retire.2:kill", "retire.1:eio", "retire.2:eio"};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < SN_COUNT(STEPS); i++) {
@@ -188,8 +179,7 @@ static void failed_copy(void **state)
 {
 	static const char FIRST[] = HEAD "length: 2\n\n{}", LATE[] = HEAD "length: 8\n\n{\"l\":1}\n";
 	struct fixture *f = *state;
-	struct sn_retirement ret = {
-		.name = f->name, .failed = true, .max_attempts = 3, .result = FIRST, .log = "why\n"};
+	struct sn_retirement ret = {.name = f->name, .failed = true, .result = FIRST, .log = "why\n"};
 	struct sn_buf b = SN_BUF(1000);
 
 	ret.result_len = strlen(FIRST);
@@ -207,93 +197,60 @@ static void failed_copy(void **state)
 	sn_buf_release(&b);
 }
 
-/* The result may lie about its attempt, and what is in cur/ and new/ may be planted. */
-static void retire_finds_other_attempts(void **state)
+/* What is in hand, held or noted in cur/ is retired like any other; that is for others to see. */
+static void retire_asks_nobody(void **state)
 {
 	struct fixture *f = *state;
-	struct sn_retirement ret = {.name = f->name, .attempt = 1, .max_attempts = 3};
+	struct sn_retirement ret = {.name = f->name, .result = "x", .result_len = 1};
+	int fd;
 
 	deliver(f);
-	assert_int_equal(sn_claim(&f->s, f->name), 0);
-	assert_int_equal(sn_claim_again(&f->s, f->name, 1), 0);
-	assert_int_equal(mkdirat(f->s.cur, f->a1, 0777), 0);
-	assert_int_equal(mkdirat(f->s.new, f->name, 0777), 0);
-	ret.result = "x";
-	ret.result_len = 1;
+	assert_int_equal(sn_claim_note(&f->s, f->name, 1), 0);
+	fd = claim(f);
 	assert_int_equal(keep_and_retire(f, &ret), 0);
-	assert_false(test_exists(f->s.cur, f->a2));
 	assert_true(test_exists(f->s.done, f->json));
+	assert_true(test_exists(f->s.cur, f->a1)); /* exo's */
+	assert_int_equal(close(fd), 0);
 }
 
 static void retire_nothing(void **state)
 {
 	struct fixture *f = *state;
-	struct sn_retirement ret = {.name = f->name, .attempt = 1, .max_attempts = 3};
+	struct sn_retirement ret = {.name = f->name};
 
 	assert_int_equal(sn_retire(&f->s, &ret), -ENOENT);
 	deliver(f);
 	assert_int_equal(keep_and_retire(f, &ret), 0); /* no result */
 	assert_int_equal(sn_dir_count(sn_spool_done_dir(&f->s, f->name)), 1);
-	assert_int_equal(sn_dir_count(f->s.new), 0);
 	ret.name = "../x";
 	assert_int_equal(sn_retire_keep(&f->s, &ret), -EINVAL);
 }
 
 /* -- recovering */
 
-static void check_digest(void **state)
+static void check_whole(void **state)
 {
 	struct fixture *f = *state;
-	unsigned links = 0;
 	SN_AUTOFD int fd = -1;
 
-	assert_int_equal(sn_recover_check(&f->s, f->name, &links), -ENOENT);
+	assert_int_equal(sn_recover_check(&f->s, f->name), -ENOENT);
 	deliver(f);
-	assert_int_equal(sn_recover_check(&f->s, f->name, &links), 0);
-	assert_int_equal(links, 2);
+	assert_int_equal(sn_recover_check(&f->s, f->name), 0);
 	fd = openat(f->s.open, f->name, O_WRONLY | O_CLOEXEC);
 	assert_int_equal(ftruncate(fd, 5), 0);
-	assert_int_equal(sn_recover_check(&f->s, f->name, &links), -EMLINK);
-	assert_int_equal(unlinkat(f->s.new, f->name, 0), 0);
-	assert_int_equal(sn_recover_check(&f->s, f->name, &links), -EBADMSG);
-	assert_int_equal(links, 1);
+	assert_int_equal(sn_recover_check(&f->s, f->name), -EBADMSG);
 	assert_int_equal(ftruncate(fd, 0), 0);
-	assert_int_equal(sn_recover_check(&f->s, f->name, &links), -EBADMSG);
-}
-
-static void held(void **state)
-{
-	struct fixture *f = *state;
-	char hold[SN_NAME_SIZE + 8];
-	unsigned attempt;
-
-	deliver(f);
-	(void)snprintf(hold, sizeof hold, "%s.hold", f->name);
-	test_write(f->s.open, hold, "", 0);
-	assert_int_equal(unlinkat(f->s.new, f->name, 0), 0);
-	assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_HELD);
-	assert_int_equal(sn_recover_link(&f->s, f->name, 3), 0);
-	assert_int_equal(sn_dir_count(f->s.new), 0);
-	assert_int_equal(unlinkat(f->s.open, hold, 0), 0);
-	assert_int_equal(sn_recover_link(&f->s, f->name, 3), 1);
-	assert_int_equal(sn_recover_link(&f->s, f->name, 3), 0);
-}
-
-static void link_leaves_what_is_somewhere(void **state)
-{
-	struct fixture *f = *state;
-	unsigned attempt;
-
-	deliver(f);
-	assert_int_equal(sn_recover_link(&f->s, f->name, 3), 0);
-	assert_int_equal(sn_claim(&f->s, f->name), 0);
-	for (unsigned a = 1; a <= 3; a++) { /* the fourth is the one past max_attempts */
-		assert_int_equal(sn_recover_link(&f->s, f->name, 3), 0);
-		assert_int_equal(sn_claim_again(&f->s, f->name, a), 0);
-	}
-	assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_IN_CUR);
-	assert_int_equal(attempt, 4);
-	assert_int_equal(sn_recover_link(&f->s, f->name, 3), 0);
+	assert_int_equal(sn_recover_check(&f->s, f->name), -ENODATA);
+	assert_int_equal(pwrite(fd, BODY, BODY_LEN, 0), BODY_LEN);
+	assert_int_equal(sn_recover_check(&f->s, f->name), 0);
+	assert_int_equal(pwrite(fd, "[", 1, 0), 1); /* as long as before */
+	assert_int_equal(sn_recover_check(&f->s, f->name), -EBADMSG);
+	assert_int_equal(unlinkat(f->s.open, f->name, 0), 0);
+	assert_int_equal(symlinkat("/etc/passwd", f->s.open, f->name), 0);
+	assert_int_equal(sn_recover_check(&f->s, f->name), -EINVAL);
+	assert_int_equal(unlinkat(f->s.open, f->name, 0), 0);
+	assert_int_equal(mkdirat(f->s.open, f->name, 0755), 0);
+	assert_int_equal(sn_recover_check(&f->s, f->name), -EINVAL);
 }
 
 int main(void)
@@ -303,11 +260,9 @@ int main(void)
 		SPOOL(kept_in_part),
 		SPOOL(one_journal_for_each_bucket),
 		SPOOL(failed_copy),
-		SPOOL(retire_finds_other_attempts),
+		SPOOL(retire_asks_nobody),
 		SPOOL(retire_nothing),
-		SPOOL(check_digest),
-		SPOOL(held),
-		SPOOL(link_leaves_what_is_somewhere),
+		SPOOL(check_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,9 @@
 #include "spool_fixture.h"
 
+#include <sys/inotify.h>
+
+#include "base/mem.h"
+
 /* -- making and opening */
 
 static void make_and_open(void **state)
@@ -7,9 +11,8 @@ static void make_and_open(void **state)
 	static const struct {
 		const char *path;
 		mode_t mode;
-	} WANT[] = {{"P1", 0751},	    {"P1/open", 02750},	      {"P1/done", 02750},
-		    {"P1/failed", 02750},   {"P1/work", 0750},	      {"P1/work/new", 02770},
-		    {"P1/work/cur", 02770}, {"P1/work/result", 02777}};
+	} WANT[] = {{"P1", 0751},      {"P1/open", 02750},     {"P1/done", 02750},	 {"P1/failed", 02750},
+		    {"P1/work", 0750}, {"P1/work/cur", 02770}, {"P1/work/result", 02777}};
 	static const char *const BAD[] = {"", ".", "..", "a/b", "amqp-spool", "-x"};
 	struct fixture *f = *state;
 	struct sn_spool s;
@@ -27,9 +30,9 @@ static void make_and_open(void **state)
 	}
 	assert_int_equal(sn_spool_open(&s, f->dir->fd, "P2", SN_SPOOL_BRIDGE), -ENOENT);
 	assert_int_equal(sn_spool_open(&s, f->dir->fd, "P1", SN_SPOOL_WORK), 0);
-	assert_int_equal(s.open, -1);
 	assert_int_equal(s.done, -1);
-	assert_true(s.new >= 0 && s.cur >= 0 && s.result >= 0);
+	assert_int_equal(s.failed, -1);
+	assert_true(s.open >= 0 && s.cur >= 0 && s.result >= 0);
 	sn_spool_release(&s);
 	assert_int_equal(s.root, -1);
 }
@@ -72,20 +75,20 @@ static void whole_way(void **state)
 {
 	struct fixture *f = *state;
 	struct sn_result_file rf;
-	struct sn_retirement ret = {.name = f->name, .attempt = 1, .max_attempts = 3};
-	unsigned attempt = 0;
+	struct sn_retirement ret = {.name = f->name};
+	int fd;
 
-	assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_NOWHERE);
+	assert_int_equal(sn_recover_find(&f->s, f->name), SN_NOWHERE);
 	deliver(f);
 	assert_int_equal(mode_of(f->s.open, f->name), 0644);
-	assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_IN_NEW);
-	assert_int_equal(sn_claim(&f->s, f->name), 0);
-	assert_int_equal(sn_claim(&f->s, f->name), -ENOENT);
-	assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_IN_CUR);
-	assert_int_equal(attempt, 1);
+	assert_int_equal(sn_recover_find(&f->s, f->name), SN_WAITING);
+	fd = claim(f);
+	assert_int_equal(sn_recover_find(&f->s, f->name), SN_IN_HAND);
 	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 0);
 	assert_int_equal(find(f, f->s.result, &rf), -ENOENT);
 	work(f, "{\"reply\":1}");
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(sn_recover_find(&f->s, f->name), SN_WAITING); /* for the bridge */
 	assert_int_equal(sn_journal_has(f->s.result, f->name, NULL), 1);
 	assert_int_equal(find(f, f->s.result, &rf), 0);
 	assert_string_equal(rf.text.data + rf.body_at, "{\"reply\":1}");
@@ -97,7 +100,7 @@ static void whole_way(void **state)
 	assert_int_equal(sn_retired(&f->s, f->name), 0);
 	assert_int_equal(sn_retire(&f->s, &ret), 0);
 	assert_int_equal(sn_retired(&f->s, f->name), 1);
-	assert_int_equal(sn_dir_count(f->s.open) + sn_dir_count(f->s.new) + sn_dir_count(f->s.cur), 0);
+	assert_int_equal(sn_dir_count(f->s.open) + sn_dir_count(f->s.cur), 0);
 	is_kept(f, "{\"reply\":1}");
 	sn_result_release(&rf);
 }
@@ -107,7 +110,7 @@ static void buckets(void **state)
 {
 	struct fixture *f = *state;
 	char date[SN_DATE_SIZE], bucket[SN_BUCKET_SIZE], path[32];
-	struct sn_retirement ret = {.name = f->name, .max_attempts = 3};
+	struct sn_retirement ret = {.name = f->name};
 	int fd;
 
 	sn_name_bucket(f->name, date, bucket);
@@ -136,7 +139,6 @@ static void deliver_counts_up(void **state)
 	assert_string_not_equal(f->name, first);
 	assert_memory_equal(f->name + 23, "0001", 4);
 	assert_int_equal(sn_dir_count(f->s.open), 2);
-	assert_int_equal(sn_dir_count(f->s.new), 2);
 }
 
 static void deliver_bad_names(void **state)
@@ -159,14 +161,31 @@ static void deliver_fails_clean(void **state)
 	assert_int_equal(setenv("SKYNET_FAIL", "other.1:eio,deliver.2:enospc", 1), 0);
 	assert_int_equal(sn_deliver(&f->s, f->name, BODY, BODY_LEN), -ENOSPC);
 	assert_int_equal(sn_dir_count(f->s.open), 0);
+}
+
+/* exo hears that NAME.again goes, also one that a crash has left. */
+static void deliver_again(void **state)
+{
+	struct fixture *f = *state;
+	char leaf[SN_NAME_SIZE + 8], events[4096];
+	int heard = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	SN_AUTOFREE char *open_path = sn_asprintf("%s/P1/open", f->dir->path);
+
+	deliver(f);
+	(void)snprintf(leaf, sizeof leaf, "%s.again", f->name);
+	assert_true(inotify_add_watch(heard, open_path, IN_DELETE) >= 0);
 	assert_int_equal(setenv("SKYNET_FAIL", "deliver.3:eio", 1), 0);
-	deliver(f); /* stored: reconcile links it */
-	assert_int_equal(sn_dir_count(f->s.open), 1);
-	assert_int_equal(sn_dir_count(f->s.new), 0);
+	assert_int_equal(sn_deliver_again(&f->s, f->name), -EIO);
 	assert_int_equal(unsetenv("SKYNET_FAIL"), 0);
-	assert_int_equal(sn_recover_link(&f->s, f->name, 3), 1);
-	assert_int_equal(sn_dir_count(f->s.new), 1);
-	assert_int_equal(sn_deliver_link(&f->s, f->name), 0); /* again */
+	assert_int_equal(read(heard, events, sizeof events), -1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(sn_deliver_again(&f->s, f->name), 0);
+		assert_true(read(heard, events, sizeof events) > 0);
+		assert_string_equal(((const struct inotify_event *)(const void *)events)->name, leaf);
+		assert_int_equal(sn_dir_count(f->s.open), 1);
+		test_write(f->s.open, leaf, "", 0);
+	}
+	assert_int_equal(close(heard), 0);
 }
 
 static void aside(void **state)
@@ -185,29 +204,6 @@ static void aside(void **state)
 		-ENAMETOOLONG);
 	assert_true(test_exists(f->s.failed, f->json));
 	assert_int_equal(sn_retired(&f->s, f->name), 1);
-}
-
-static void claims(void **state)
-{
-	struct fixture *f = *state;
-	unsigned attempt = 0;
-
-	deliver(f);
-	assert_int_equal(sn_claim(&f->s, f->name), 0);
-	assert_int_equal(sn_claim_return(&f->s, f->name, 1), 0);
-	assert_true(test_exists(f->s.new, f->name));
-	assert_int_equal(sn_claim_return(&f->s, f->name, 1), -ENOENT);
-	assert_int_equal(sn_claim(&f->s, f->name), 0);
-	assert_int_equal(sn_deliver_link(&f->s, f->name), 0); /* reconcile was faster */
-	assert_int_equal(sn_claim_return(&f->s, f->name, 1), 0);
-	assert_int_equal(sn_dir_count(f->s.cur), 0);
-	assert_int_equal(sn_claim(&f->s, f->name), 0);
-	assert_int_equal(sn_claim_again(&f->s, f->name, 1), 0);
-	assert_true(test_exists(f->s.cur, f->a2));
-	assert_int_equal(sn_claim_again(&f->s, f->name, 1), -ENOENT);
-	assert_int_equal(sn_claim_again(&f->s, f->name, SN_ATTEMPT_MAX), -ERANGE);
-	assert_int_equal(sn_recover_find(&f->s, f->name, 3, &attempt), SN_IN_CUR);
-	assert_int_equal(attempt, 2);
 }
 
 /* The first answer is the one that counts: two attempts of which one came too late. */
@@ -285,8 +281,8 @@ int main(void)
 		SPOOL(deliver_counts_up),
 		SPOOL(deliver_bad_names),
 		SPOOL(deliver_fails_clean),
+		SPOOL(deliver_again),
 		SPOOL(aside),
-		SPOOL(claims),
 		SPOOL(first_answer),
 		SPOOL(messages),
 		SPOOL(result_is_readable),

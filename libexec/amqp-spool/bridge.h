@@ -83,6 +83,7 @@ struct item {			   /* an unfinished workitem: open/NAME */
 	bool forget;
 	bool known;	/* answered by a bridge before us: the broker has it */
 	bool kept;	/* retire.1 is done */
+	bool spoilt;	/* its answer was rejected: exo may not know that it is to run again */
 	bool announced; /* to AIR */
 	bool cancelled; /* marked: nothing is sent for it any more (docs/SPOOL.md, section 10) */
 	bool aside;	/* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */

@@ -7,6 +7,7 @@
 #include "bridge.h"
 #include "cancel.h"
 #include "consumer.h"
+#include "reject.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
 
@@ -188,8 +189,8 @@ static int reconcile_one(void *arg, const char *name)
 	return 0;
 }
 
-/* Workitems that somebody removed by hand. */
-static void forget_gone(struct participant *p)
+/* Workitems that somebody removed by hand; and those that exo is to run again. */
+static void look_at_known(struct participant *p)
 {
 	struct item *it, *next;
 
@@ -200,6 +201,8 @@ static void forget_gone(struct participant *p)
 			sn_warn("participant=%s name=%s: removed from open/ by hand", p->name, it->name);
 			item_ack(it);
 			item_remove(it);
+		} else {
+			reject_ring(it);
 		}
 	}
 }
@@ -226,7 +229,7 @@ void reconcile(struct bridge *b)
 
 		if (r < 0)
 			participant_set_error(p, "cannot list open/: %s", strerror(-r));
-		forget_gone(p);
+		look_at_known(p);
 		journals_reconcile(p);
 		results_rescan(p);
 		consumer_update(b->consumer, p);

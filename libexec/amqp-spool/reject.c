@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "data/json.h"
+#include "spool/claim.h"
 #include "spool/deliver.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
@@ -92,6 +93,7 @@ static bool is_passed_over(struct item *it)
 	}
 	if (it->rejects > 0 || it->cancelled || !was_rejected(it))
 		return false;
+	it->spoilt = true;
 	journals_forget(it);
 	item_set_state(it, ITEM_OPEN);
 	return true;
@@ -117,7 +119,6 @@ static void give_up(struct item *it, int error)
 void reject_result(struct item *it, int error)
 {
 	struct participant *p = it->p;
-	int r;
 
 	sn_warn("participant=%s name=%s: %s", p->name, it->name, reject_reason(error));
 	if (is_passed_over(it))
@@ -130,10 +131,19 @@ void reject_result(struct item *it, int error)
 	item_keep_rejected(it);
 	journals_forget(it);
 	item_set_state(it, ITEM_OPEN);
-	r = sn_deliver_again(&p->spool, it->name);
-	if (r < 0) /* exo finds it when the journal is gone */
-		sn_warn("participant=%s name=%s: cannot be handed to exo again: %s", p->name, it->name,
-			strerror(-r));
+	it->spoilt = true;
+	reject_ring(it);
+}
+
+void reject_ring(struct item *it)
+{
+	int r = it->spoilt && it->state == ITEM_OPEN && sn_claimed(&it->p->spool, it->name) == 0
+			? sn_deliver_again(&it->p->spool, it->name)
+			: 0;
+
+	if (r < 0)
+		sn_warn("participant=%s name=%s: cannot be handed to exo again yet: %s", it->p->name,
+			it->name, strerror(-r));
 }
 
 /* Appends error.message and error.trace of a reply, as lines. */

@@ -65,8 +65,10 @@ static bool end_job(struct worker *w, const struct packet *p, struct job *ret)
 		return false;
 	*ret = w->jobs[0];
 	hear_drop_job(w, 0);
-	if (w->job_count > 0)
+	if (w->job_count > 0) {
+		w->jobs[0].item.again = false; /* its turn has come */
 		note_begin(w->x);
+	}
 	pace(w, ret);
 	s = &w->slots[ret->slot];
 	slot_drain(s);

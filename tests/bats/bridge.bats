@@ -849,6 +849,28 @@ for path in sys.argv[1:]:
 	[ -z "$(ls "$S/open")" ]
 }
 
+@test "a result that is rejected while exo is down: the workitem runs again, though its journal stays" {
+	export SKYNET_RECONCILE_S=1
+	one_participant
+	bridge_stop
+	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{"n":1}}' >"$T/wi"
+	name=$(spool-put P1 "$T/wi")
+	result_waits() { [ "$(answers_waiting P1)" -eq 1 ]; }
+	wait_until 10 result_waits
+	exo_stop P1
+	spoil
+	flock "$W"/result/*.results sleep 600 3>&- & # nobody unlinks it
+	holder=$!
+	bridge_start
+	wait_until 10 rejected "$name" 1
+	exo_start P1
+	within 15 has_done P1 1
+	take 1
+	no_more
+	kill "$holder"
+	[ -z "$(ls "$S/open")" ]
+}
+
 @test "a bridge that was killed while it handed a workitem to exo again: its next start does" {
 	export SKYNET_RECONCILE_S=1000
 	one_participant

@@ -123,7 +123,11 @@ class PeakMemory:
                 self.kib = now
 
 
+SETTLE_S = 1.0  # what the last workitem has set in motion
+
+
 def idle_wakeups_per_minute(pids, window_s: float) -> dict[str, float]:
+    time.sleep(SETTLE_S)
     before = per_pid(pids(), wakeups)
     begin = time.monotonic()
     time.sleep(window_s)  # the window is what is measured

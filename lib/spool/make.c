@@ -1,10 +1,10 @@
 /* The directories of a spool: made, and given to whom they belong (docs/SPOOL.md, section 1). */
 #include <fcntl.h>
-#include <sys/acl.h>
 #include <sys/stat.h>
 
 #include "spool/spool.h"
 #include "sys/dir.h"
+#include "sys/posix_acl.h"
 
 static const struct sn_spool_layout LAYOUT[] = {
 	{".", 0751, SN_GROUP_ADM, false},
@@ -29,22 +29,22 @@ gid_t sn_spool_group(const struct sn_spool_owner *owner, enum sn_spool_group gro
 	return group == SN_GROUP_PARTICIPANT ? owner->participant : owner->skynet_group;
 }
 
-/* A file system without ACLs: adm does without. */
+void sn_spool_acl(gid_t adm, char ret_text[SN_SPOOL_ACL_SIZE])
+{
+	(void)snprintf(ret_text, SN_SPOOL_ACL_SIZE, "u::rwx,g::r-x,g:%ju:r-x,m::r-x,o::---",
+		       (uintmax_t)adm); /* fits */
+}
+
 static int let_adm_read(int fd, gid_t adm)
 {
-	char text[96];
-	acl_t acl;
+	char text[SN_SPOOL_ACL_SIZE];
 	int r;
 
 	if (adm == (gid_t)-1)
 		return 0;
-	(void)snprintf(text, sizeof text, "u::rwx,g::r-x,g:%ju:r-x,m::r-x,o::---", (uintmax_t)adm); /* fits */
-	acl = acl_from_text(text);
-	if (acl == NULL)
-		return -errno;
-	r = acl_set_fd(fd, acl) < 0 && errno != EOPNOTSUPP ? -errno : 0;
-	(void)acl_free(acl); /* cannot fail */
-	return r;
+	sn_spool_acl(adm, text);
+	r = sn_acl_set(fd, text);
+	return r == -EOPNOTSUPP ? 0 : r; /* then adm does without */
 }
 
 static int make_one(int root, const struct sn_spool_layout *l, const struct sn_spool_owner *owner)

@@ -44,6 +44,10 @@ const struct sn_spool_layout *sn_spool_layout(size_t *ret_count);
 /* The group that a row's directory belongs to; (gid_t)-1: any. */
 gid_t sn_spool_group(const struct sn_spool_owner *owner, enum sn_spool_group group);
 
+/* The ACL of what is `adm_too`, as sys/posix_acl.h has it. */
+enum { SN_SPOOL_ACL_SIZE = 64 };
+void sn_spool_acl(gid_t adm, char ret_text[SN_SPOOL_ACL_SIZE]);
+
 /* Creates what is missing of spool/NAME below spooldir, and sets owners and modes. 0 or -errno. */
 int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_owner *owner) SN_CHECK;
 /* Opens it. 0; -ENOENT not there; -EXDEV: its directories are not on one file system; -errno. On success

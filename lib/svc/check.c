@@ -1,11 +1,8 @@
 /* The table of troubles, the layout, and the ledger. */
 #include "svc/check.h"
 
-#include <acl/libacl.h>
 #include <fcntl.h>
-#include <sys/acl.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "base/mem.h"
 #include "data/digest.h"
@@ -13,6 +10,7 @@
 #include "spool/recover.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
+#include "sys/posix_acl.h"
 
 enum { PAUSE_US = 200000, PAUSES_MAX = 25 };
 
@@ -142,24 +140,14 @@ bool sn_check_exists(int dir, const char *leaf)
 
 /* -- layout */
 
-/* Is the ACL the one that sn_spool_make() sets? Also if there can be none. */
+/* Also if there can be none. */
 static bool acl_is_right(int root, const char *path, gid_t adm)
 {
 	SN_AUTOFD int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	char want[96], *text = NULL;
-	acl_t acl;
-	bool right;
+	char text[SN_SPOOL_ACL_SIZE];
 
-	if (fd < 0 || (fgetxattr(fd, "system.posix_acl_access", NULL, 0) < 0 && errno == EOPNOTSUPP))
-		return true;
-	acl = acl_get_fd(fd);
-	if (acl != NULL)
-		text = acl_to_any_text(acl, NULL, ',', TEXT_NUMERIC_IDS | TEXT_ABBREVIATE);
-	(void)snprintf(want, sizeof want, "u::rwx,g::r-x,g:%ju:r-x,m::r-x,o::---", (uintmax_t)adm); /* fits */
-	right = text != NULL && strcmp(text, want) == 0;
-	(void)acl_free(text); /* cannot fail */
-	(void)acl_free(acl);
-	return right;
+	sn_spool_acl(adm, text);
+	return fd < 0 || sn_acl_is(fd, text) != 0;
 }
 
 /* Returns 1 if this directory is not there to be looked into. */

@@ -831,14 +831,20 @@ for path in sys.argv[1:]:
         f.seek(at)
         f.write(b"S")' "$W"/result/*.results; }
 
-@test "a result that is rejected: exo, which has seen it answered, runs the workitem again at once" {
-	export SKYNET_RECONCILE_S=1000
+# One workitem, $name, is answered in work/result; no bridge runs.
+answered_unsent()
+{
 	one_participant
 	bridge_stop
 	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{"n":1}}' >"$T/wi"
 	name=$(spool-put P1 "$T/wi")
 	result_waits() { [ "$(answers_waiting P1)" -eq 1 ]; }
 	wait_until 10 result_waits
+}
+
+@test "a result that is rejected: exo, which has seen it answered, runs the workitem again at once" {
+	export SKYNET_RECONCILE_S=1000
+	answered_unsent
 	spoil
 	bridge_start
 	within 10 has_done P1 1 # exo looks every 30 s
@@ -851,15 +857,10 @@ for path in sys.argv[1:]:
 
 @test "a result that is rejected while exo is down: the workitem runs again, though its journal stays" {
 	export SKYNET_RECONCILE_S=1
-	one_participant
-	bridge_stop
-	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{"n":1}}' >"$T/wi"
-	name=$(spool-put P1 "$T/wi")
-	result_waits() { [ "$(answers_waiting P1)" -eq 1 ]; }
-	wait_until 10 result_waits
+	answered_unsent
 	exo_stop P1
 	spoil
-	flock "$W"/result/*.results sleep 600 3>&- & # nobody unlinks it
+	(flock 9 && exec sleep 600) 9<"$(ls "$W"/result/*.results)" 3>&- & # nobody unlinks it
 	holder=$!
 	bridge_start
 	wait_until 10 rejected "$name" 1
@@ -873,12 +874,7 @@ for path in sys.argv[1:]:
 
 @test "a bridge that was killed while it handed a workitem to exo again: its next start does" {
 	export SKYNET_RECONCILE_S=1000
-	one_participant
-	bridge_stop
-	printf '{"fei":{"wfid":"w1","expid":"0"},"fields":{"n":1}}' >"$T/wi"
-	name=$(spool-put P1 "$T/wi")
-	result_waits() { [ "$(answers_waiting P1)" -eq 1 ]; }
-	wait_until 10 result_waits
+	answered_unsent
 	spoil
 	# As it was left behind: what was rejected is kept, the bell was not rung.
 	SKYNET_FAIL=deliver.3:kill bridge_spawn

@@ -202,7 +202,7 @@ static void look_at_known(struct participant *p)
 			item_ack(it);
 			item_remove(it);
 		} else {
-			reject_ring(it);
+			reject_reconcile(it);
 		}
 	}
 }

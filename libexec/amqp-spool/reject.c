@@ -116,6 +116,16 @@ static void give_up(struct item *it, int error)
 	}
 }
 
+/* Its worker may not have unlocked yet: exo sees to that. */
+static void ring(const struct item *it)
+{
+	int r = sn_deliver_again(&it->p->spool, it->name);
+
+	if (r < 0)
+		sn_warn("participant=%s name=%s: cannot be handed to exo again yet: %s", it->p->name,
+			it->name, strerror(-r));
+}
+
 void reject_result(struct item *it, int error)
 {
 	struct participant *p = it->p;
@@ -132,18 +142,13 @@ void reject_result(struct item *it, int error)
 	journals_forget(it);
 	item_set_state(it, ITEM_OPEN);
 	it->spoilt = true;
-	reject_ring(it);
+	ring(it);
 }
 
-void reject_ring(struct item *it)
+void reject_reconcile(const struct item *it)
 {
-	int r = it->spoilt && it->state == ITEM_OPEN && sn_claimed(&it->p->spool, it->name) == 0
-			? sn_deliver_again(&it->p->spool, it->name)
-			: 0;
-
-	if (r < 0)
-		sn_warn("participant=%s name=%s: cannot be handed to exo again yet: %s", it->p->name,
-			it->name, strerror(-r));
+	if (it->spoilt && it->state == ITEM_OPEN && sn_claimed(&it->p->spool, it->name) == 0)
+		ring(it);
 }
 
 /* Appends error.message and error.trace of a reply, as lines. */

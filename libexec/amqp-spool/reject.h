@@ -6,8 +6,8 @@
 
 /* A result that cannot be read, or is damaged: exo is to run the workitem again; after max_attempts an error reply. */
 void reject_result(struct item *it, int error);
-/* Tells exo so, unless a worker has it: at once, and at each reconcile, since exo may have been down, or have missed it. */
-void reject_ring(struct item *it);
+/* Tells exo once more, unless a worker has it: exo may have been down, or have missed it. */
+void reject_reconcile(const struct item *it);
 const char *reject_reason(int error);
 /* It says nothing about the result: later it may be readable. */
 bool reject_is_passing(int error);

@@ -16,7 +16,13 @@ void crash_answer(struct exo *x, const struct item *it, const char *why, const s
 	const struct death *d = deaths_find(&x->deaths, it->name);
 	unsigned tried = d != NULL && d->count > it->attempt ? d->count : it->attempt;
 	char message[DEATH_WHY_SIZE + 64];
+	size_t size;
+	SN_AUTOFD int lock = sn_claim(&x->spool, it->name, &size); /* nobody holds it meanwhile */
 
+	if (lock == -ENOENT) { /* its note and x->deaths remember the attempts */
+		sn_info("name=%s: held, or not there any more: no error reply now", it->name);
+		return;
+	}
 	(void)snprintf(message, sizeof message, "%s: %s (%u attempt%s)", x->name, why, tried,
 		       tried == 1 ? "" : "s"); /* cut if ever */
 	(void)!answer_make(x, it, &(struct answer){.outcome = SN_CRASH, .message = message, .ring = ring});

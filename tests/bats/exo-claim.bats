@@ -349,6 +349,47 @@ noting_handler()
 	[ "$(header "$n" attempt)" = 3 ]
 }
 
+@test "held when its attempts are used up, in a moment between its worker and the error reply: answered when it is released" {
+	export SKYNET_RESCAN_S=0.5
+	start_ready
+	n=$(put n=1 do=wait wait=never)
+	for i in 1 2 3; do
+		begun 1 $i
+		[ $i -lt 3 ] || hold "$n"
+		kill -KILL "$(worker_pid)"
+	done
+	wait_until 20 logged "name=$n: held, or not there"
+	rescanned 1
+	not has_result "$n"
+	release "$n"
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	[ "$(header "$n" attempt)" = 3 ]
+	wait_until 20 unnoted "$n"
+}
+
+@test "found by looking, its attempts used up, and held before its turn comes: no error reply before it is released" {
+	echo 'max_attempts = 1' >>"$CONF"
+	start_ready
+	put n=busy do=wait wait=go >/dev/null
+	begun busy
+	put n=next >/dev/null
+	dead_exo
+	rm -f "$W"/cur/*,a1
+	n=$(put n=late)
+	ln -s ../../open/x "$W/cur/$n,a1"
+	start_ready
+	begun busy 2
+	hold "$n"
+	: >"$S/go"
+	one_more
+	wait_until 20 logged "name=$n: held, or not there"
+	not has_result "$n"
+	release "$n"
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+}
+
 # --- to run again ---
 
 @test "to run again: once more though it is answered; when it is in hand, behind its end" {

@@ -42,10 +42,15 @@ static bool remember(struct exo *x, struct item *it)
 /* The oldest of what waits. False if that one is not ours to run. */
 static bool take_first(struct exo *x, struct item *ret)
 {
+	struct item *held;
+
 	*ret = *queue_first(&x->queue);
 	queue_drop_first(&x->queue);
-	if (withdraw_pending(x, ret->name) || exo_held(x, ret->name) != NULL)
-		return false; /* withdrawn, or looked for again when that is over */
+	held = exo_held(x, ret->name);
+	if (held != NULL)
+		held->changed = true; /* it was found before it was whole */
+	if (held != NULL || withdraw_pending(x, ret->name))
+		return false; /* or withdrawn, or looked for again when that is over */
 	return ret->attempt > 0 || remember(x, ret);
 }
 
@@ -112,7 +117,7 @@ static bool fill(struct exo *x, unsigned depth)
 			continue;
 		if (!next_item(x, &it))
 			return false;
-		it.again = it.released = false; /* it is to run now */
+		it.again = it.changed = false; /* it is to run now */
 		r = talk_work(w, &it);
 		if (r < 0) {
 			sn_err("worker %s: cannot be given work: %s", w->id, strerror(-r));

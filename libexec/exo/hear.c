@@ -110,6 +110,14 @@ static void on_done(struct worker *w, struct packet *p)
 	after_job(w);
 }
 
+/* Passed over. What has become of it since then may be the reason to look again. */
+static void look_again(struct exo *x, const struct item *it)
+{
+	note_unbegun(x, it);
+	if (it->again || it->changed)
+		queue_add(&x->queue, it->name, 0);
+}
+
 static void on_damaged(struct worker *w, struct packet *p)
 {
 	struct job job;
@@ -119,7 +127,7 @@ static void on_damaged(struct worker *w, struct packet *p)
 		return;
 	}
 	sn_err("name=%s: its file in open/ is damaged, left to the bridge", job.item.name);
-	note_unbegun(w->x, &job.item);
+	look_again(w->x, &job.item);
 	after_job(w);
 }
 
@@ -132,9 +140,7 @@ static void on_gone(struct worker *w, struct packet *p)
 		return;
 	}
 	sn_info("name=%s: is not there any more, or held", job.item.name);
-	note_unbegun(w->x, &job.item);
-	if (job.item.again || job.item.released)
-		queue_add(&w->x->queue, job.item.name, 0);
+	look_again(w->x, &job.item);
 	if (w->x->control.cancels != NULL && cancel_find(w->x, job.item.name) != NULL)
 		cancel_finished(cancel_find(w->x, job.item.name), "gone");
 	after_job(w);

@@ -178,7 +178,7 @@ static bool unmarked(struct exo *x, const char *leaf)
 		return false;
 	held = exo_held(x, name);
 	if (held != NULL)
-		held->released = true;
+		held->changed = true;
 	return held == NULL;
 }
 

@@ -16,6 +16,7 @@ begun() { wait_until 20 journal_count "^begin $1 " "${2:-1}"; }
 hold() { ln "$O/$1" "$O/$1.hold"; } # as spool-hold does
 release() { rm "$O/$1.hold"; }
 again() { : >"$O/$1.again"; rm "$O/$1.again"; } # as deliver.3 does
+given() { "$LIB/ctl.py" "$H" P1 "status wait=0" | grep -qF "$1"; }
 dead_exo() { kill -KILL "$exo"; wait "$exo" || true; }
 # One more workitem has been through: what was to be seen of earlier events has been.
 one_more() { m=$(put n="more.${1:-1}"); wait_until 60 has_result "$m"; }
@@ -502,4 +503,25 @@ noting_handler()
 	all_tried() { [ $(($(answered) + $(grep -c "is not there any more" "$LOG"))) -ge 30 ]; }
 	wait_until 20 all_tried
 	[ "$(answered)" -ge 20 ] # a machine that stands still makes a look longer than a worker's patience
+}
+
+# --- not whole yet ---
+
+@test "found before it was written to its end: tried once more if exo heard of the end while a worker had it" {
+	start_ready
+	n=$(put n=0) && wait_until 20 has_result "$n"
+	wpid=$(worker_pid)
+	kill -STOP "$wpid"
+	n=${n%-0000-*}-0001-${n#*-0000-}
+	: >"$O/$n" # exo hears of it: as good as finding it
+	wait_until 20 given "$n"
+	: >>"$O/$n"
+	next=$(put n=1)
+	wait_until 20 ahead "$next"
+	kill -CONT "$wpid"
+	wait_until 20 has_result "$next"
+	tried() { [ "$(grep -c "name=$n: its file in open/ is damaged" "$LOG")" -eq 2 ]; }
+	wait_until 20 tried
+	one_more
+	tried
 }

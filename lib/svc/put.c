@@ -96,7 +96,7 @@ int sn_put(struct sn_put *p, const void *body, size_t len, char ret_name[SN_NAME
 	if (r == 0 && w.kind == SN_WORKITEM_CANCEL)
 		r = put_cancel(&p->shelf.s, name, body, len);
 	else if (r == 0)
-		r = sn_deliver(&p->shelf.s, name, body, len);
+		r = sn_deliver_beside(&p->shelf.s, name, body, len);
 	sn_role_leave();
 	if (r >= 0)
 		memcpy(ret_name, name, sizeof name);

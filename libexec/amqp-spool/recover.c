@@ -8,6 +8,7 @@
 #include "cancel.h"
 #include "consumer.h"
 #include "reject.h"
+#include "spool/claim.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
 
@@ -32,6 +33,18 @@ static int cut_short(struct participant *p, const char *name)
 	return sn_dir_unlink(p->spool.open, name); /* never acked: the broker sends it again */
 }
 
+/* What is not whole. 0: it is by now; -ENOENT: taken away; -EAGAIN: spool-put is writing it, reconcile finds it. */
+static int take_away(struct participant *p, const char *name)
+{
+	SN_AUTOFD int lock = sn_claim_lock(&p->spool, name);
+	int r = lock < 0 ? lock : sn_recover_check(&p->spool, name);
+
+	if (r != -ENODATA && r != -EBADMSG)
+		return r;
+	r = r == -ENODATA ? cut_short(p, name) : damaged(p, name);
+	return r == 0 ? -ENOENT : r;
+}
+
 /* NAME.hold, NAME.again, of a cancel item, or not ours. */
 static void look_at_mark(struct participant *p, const char *leaf)
 {
@@ -54,13 +67,11 @@ static int look_at_open(void *arg, const char *name)
 	}
 	sn_name_clock_seed(&p->b->names, name);
 	r = sn_recover_check(&p->spool, name);
+	if (r == -ENODATA || r == -EBADMSG)
+		r = take_away(p, name);
 	if (r == 0)
 		item_add(p, name)->synced = true; /* by the one syncfs before anything is consumed */
-	else if (r == -ENODATA)
-		r = cut_short(p, name);
-	else if (r == -EBADMSG)
-		r = damaged(p, name);
-	if (r < 0 && r != -ENOENT)
+	else if (r != -ENOENT && r != -EAGAIN)
 		sn_err("participant=%s name=%s: %s", p->name, name, strerror(-r));
 	return 0;
 }

@@ -9,7 +9,7 @@ struct item {
 	unsigned attempt; /* 0: found by looking; which one it is stands in cur/ or was forgotten */
 	bool noted;	  /* in cur/ (claim.3) */
 	/* While it is with a worker: */
-	bool again;   /* it is to run once more, whatever becomes of it */
+	bool again; /* it is to run once more, whatever becomes of it */
 	bool changed; /* it is held no longer, or written to the end: if the worker has passed it over for that, it may run */
 };
 

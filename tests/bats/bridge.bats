@@ -1164,3 +1164,30 @@ sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetcho
 		[ "$later" = "$([ $n -gt 3 ] && echo true || echo null)" ]
 	done <"$T/names"
 }
+
+@test "what spool-put still writes when the bridge starts is left alone, and answered; what nobody writes any more is not" {
+	home_make "$HOMES/h"
+	participant P1
+	printf '{"fei":{"engine_id":"e","wfid":"half","subid":"s","expid":"0"},"fields":{}}' >"$T/item"
+	name() { echo "20261122T105443.86511$1-0000-$(sha256sum <"$T/item" | head -c 16)-half"; }
+	head -c 20 "$T/item" | tee "$S/open/$(name 1)" >"$S/open/$(name 2)"
+	: >"$S/open/$(name 3)"
+	exec {half}>>"$S/open/$(name 1)" {empty}>"$S/open/$(name 4)"
+	flock "$half"
+	flock "$empty"
+	engine_queue
+	bridge_start
+	[ -e "$S/failed/20261122/1054/$(name 2).log" ]
+	[ "$(ls "$S/open")" = "$(name 1; name 4)" ]
+	tail -c +21 "$T/item" >&"$half"
+	cat "$T/item" >&"$empty"
+	flock -u "$half" # the bridge has the descriptors as well
+	flock -u "$empty"
+	exec {half}>&- {empty}>&-
+	exo_start P1
+	for n in 1 4; do
+		wait_until 60 test -e "$S/done/20261122/1054/$(name $n).json"
+		cmp "$T/item" "$S/done/20261122/1054/$(name $n).json"
+	done
+	wait_until 30 idle P1
+}

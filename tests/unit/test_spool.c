@@ -1,6 +1,7 @@
 #include "spool_fixture.h"
 
 #include <sys/inotify.h>
+#include <sys/wait.h>
 
 #include "base/mem.h"
 
@@ -163,6 +164,27 @@ static void deliver_fails_clean(void **state)
 	assert_int_equal(sn_dir_count(f->s.open), 0);
 }
 
+/* spool-put's file is locked until it is whole: a bridge that starts leaves it alone. */
+static void deliver_locks(void **state)
+{
+	static const char BIG[16 << 20] = "big";
+	struct fixture *f = *state;
+	bool seen = false;
+
+	for (int i = 0; i < 50 && !seen;
+	     i++) { /* it takes some milliseconds: seen at once, where there is time to look */
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(sn_deliver_beside(&f->s, f->name, BIG, sizeof BIG) == 0 ? 0 : 1);
+		while (waitpid(child, NULL, WNOHANG) == 0)
+			seen = seen || sn_claimed(&f->s, f->name) == 1;
+		assert_int_equal(sn_claimed(&f->s, f->name), 0);
+		assert_int_equal(unlinkat(f->s.open, f->name, 0), 0);
+	}
+	assert_true(seen);
+}
+
 /* exo hears that NAME.again goes, also one that a crash has left. */
 static void deliver_again(void **state)
 {
@@ -274,19 +296,13 @@ static void result_write_fails_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SPOOL(make_and_open),
-		SPOOL(open_refuses),
-		SPOOL(whole_way),
-		SPOOL(buckets),
-		SPOOL(deliver_counts_up),
-		SPOOL(deliver_bad_names),
-		SPOOL(deliver_fails_clean),
-		SPOOL(deliver_again),
-		SPOOL(aside),
-		SPOOL(first_answer),
-		SPOOL(messages),
-		SPOOL(result_is_readable),
-		SPOOL(result_write_fails_clean),
+		SPOOL(make_and_open),	    SPOOL(open_refuses),
+		SPOOL(whole_way),	    SPOOL(buckets),
+		SPOOL(deliver_counts_up),   SPOOL(deliver_bad_names),
+		SPOOL(deliver_fails_clean), SPOOL(deliver_locks),
+		SPOOL(deliver_again),	    SPOOL(aside),
+		SPOOL(first_answer),	    SPOOL(messages),
+		SPOOL(result_is_readable),  SPOOL(result_write_fails_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,7 +179,7 @@ void sn_reply_head(const struct sn_reply *rep, const char *name)
 	sn_control_print(", pid ", v[1]);
 	sn_control_print("; ", sn_reply_member(v[3], "new"));
 	sn_control_print(" waiting, ", sn_reply_member(v[3], "ahead"));
-	puts(" claimed ahead");
+	puts(" next");
 	if (v[4].data != NULL) {
 		sn_control_print("  reason    ", v[4]);
 		putchar('\n');

@@ -84,7 +84,7 @@ static int add_unanswered(void *arg, const char *name)
 {
 	struct looking *l = arg;
 
-	if (is_nobodys(l->x, name) && answered_not(&l->seen, name))
+	if (answered_not(&l->seen, name)) /* so it was nobody's a moment ago */
 		queue_add(&l->x->queue, name, 0);
 	return 0;
 }

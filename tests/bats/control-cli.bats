@@ -62,7 +62,7 @@ cancel_line() { printf '{"type":"cancel","name":"%s","wfid":"wf-1","event":"%s"%
 	run -0 --separate-stderr skynet query P1
 	[ -z "$stderr" ]
 	has 'P1: ready'
-	has '3 waiting, 1 claimed ahead'
+	has '3 waiting, 1 next'
 	has 'P1 20261122T105443.865116-0000-9f86d081884c7d65-wf-1'
 	has 'wf-1 0_1'
 	has 'attempt 2, worker pid 4711'

@@ -37,6 +37,8 @@ int sn_hold(struct sn_spool *s, const char *name)
 
 int sn_hold_release(struct sn_spool *s, const char *name)
 {
+	/* Asked before: once the marker is gone it may be finished in a moment. */
+	const int gone = faccessat(s->open, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 	char marker[SN_NAME_SIZE + 8];
 	int r;
 
@@ -44,7 +46,7 @@ int sn_hold_release(struct sn_spool *s, const char *name)
 	r = unlinkat(s->open, marker, 0) < 0 ? -errno : 0;	/* exo hears of that */
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (faccessat(s->open, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
+	if (gone < 0)
+		return gone;
 	return r == 0 ? 0 : 1;
 }

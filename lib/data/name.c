@@ -212,6 +212,22 @@ int sn_message_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *re
 	return 0;
 }
 
+void sn_mark_format(const char *valid_name, const char *mark, char ret_leaf[SN_ATTEMPT_SIZE])
+{
+	(void)stpcpy(stpcpy(ret_leaf, valid_name), mark); /* fits */
+}
+
+bool sn_mark_parse(const char *leaf, const char *mark, char ret_name[SN_NAME_SIZE])
+{
+	const size_t len = strlen(leaf), n = strlen(mark);
+
+	if (len <= n || len - n > SN_NAME_MAX || strcmp(leaf + len - n, mark) != 0)
+		return false;
+	memcpy(ret_name, leaf, len - n);
+	ret_name[len - n] = '\0';
+	return sn_name_valid(ret_name);
+}
+
 bool sn_participant_valid(const char *name)
 {
 	size_t len = strnlen(name, 65);

@@ -45,6 +45,13 @@ int sn_attempt_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *re
 /* Splits "NAME.mNNNN" (1 ≤ NNNN ≤ 9999). 0 or -EINVAL. */
 int sn_message_parse(const char *leaf, char ret_name[SN_NAME_SIZE], unsigned *ret_number) SN_CHECK;
 
+/* Markers beside a workitem in open/: "NAME.hold", "NAME.again" (docs/SPOOL.md, sections 3 and 8). */
+#define SN_MARK_HOLD  ".hold"
+#define SN_MARK_AGAIN ".again"
+void sn_mark_format(const char *valid_name, const char *mark, char ret_leaf[SN_ATTEMPT_SIZE]);
+/* Is `leaf` a valid name and this mark? */
+bool sn_mark_parse(const char *leaf, const char *mark, char ret_name[SN_NAME_SIZE]);
+
 /* Names of participants: 1–64 of [A-Za-z0-9_.-], first a letter or digit, not "amqp-spool". */
 bool sn_participant_valid(const char *name);
 

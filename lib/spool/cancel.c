@@ -117,7 +117,7 @@ int sn_cancel_withdraw(const struct sn_spool *s, const char *name)
 {
 	int r = SN_FAIL("cancel.4");
 
-	return r < 0 ? r : sn_claim_lock(s, name);
+	return r < 0 ? r : sn_claim_lock(s, name, false);
 }
 
 /* done/ or failed/, where NAME.json is; -ENOENT. */

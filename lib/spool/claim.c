@@ -3,12 +3,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/fail.h"
 #include "sys/dir.h"
-
-enum { MOMENT_NS = 1000000, MOMENTS = 20 };
+#include "sys/lock.h"
 
 static bool exists(int dir, const char *leaf)
 {
@@ -23,62 +21,60 @@ static int open_file(const struct sn_spool *s, const char *name, int flags)
 }
 
 /* Locked, and still where it was: who took it away held the lock meanwhile. */
-static int lock(const struct sn_spool *s, const char *name, int fd)
+static int lock(const struct sn_spool *s, const char *name, int fd, bool wait)
 {
+	int r;
+
 	if (fd < 0)
 		return fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || !exists(s->open, name)) {
-		int r = errno == EWOULDBLOCK ? -EAGAIN : -errno;
-
-		(void)close(fd); /* it was not written */
-		return r;
-	}
-	return fd;
+	if (wait)
+		r = sn_lock_now(fd);
+	else
+		r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	if (r == 0 && !exists(s->open, name))
+		r = -errno;
+	if (r == 0)
+		return fd;
+	(void)close(fd); /* it was not written */
+	return r;
 }
 
-int sn_claim_lock(const struct sn_spool *s, const char *name)
+int sn_claim_lock(const struct sn_spool *s, const char *name, bool wait)
 {
-	return lock(s, name, open_file(s, name, 0));
+	return lock(s, name, open_file(s, name, 0), wait);
 }
 
-/* NAME.hold is a second name of the file: looking for what is not there is dear, so it is done only where there is one. */
-static bool is_held(const struct sn_spool *s, const char *name, const struct stat *st)
+bool sn_claim_held(const struct sn_spool *s, const char *name)
 {
-	char hold[SN_NAME_SIZE + 8];
+	char leaf[SN_ATTEMPT_SIZE];
 
-	(void)stpcpy(stpcpy(hold, name), ".hold"); /* fits */
-	return st->st_nlink > 1 && exists(s->open, hold);
+	sn_mark_format(name, SN_MARK_HOLD, leaf);
+	return exists(s->open, leaf);
 }
 
-static int open_and_lock(struct sn_spool *s, const char *name)
+/* The first read would set the atime: a journalled change of the inode for nobody. Only the owner may go without. */
+static int open_to_read(struct sn_spool *s, const char *name)
 {
-	int fd;
+	int fd = open_file(s, name, s->foreign ? 0 : O_NOATIME);
 
-	/* The first read would set the atime: a journalled change of the inode for nobody. Only the owner may go without. */
-	fd = open_file(s, name, s->foreign ? 0 : O_NOATIME);
-	if (fd == -EPERM && !s->foreign) {
-		s->foreign = true;
-		fd = open_file(s, name, 0);
-	}
-	return lock(s, name, fd);
+	if (fd != -EPERM || s->foreign)
+		return fd;
+	s->foreign = true;
+	return open_file(s, name, 0);
 }
 
 int sn_claim(struct sn_spool *s, const char *name, size_t *ret_size)
 {
-	static const struct timespec MOMENT = {.tv_nsec = MOMENT_NS};
 	int r = SN_FAIL("claim.1"), fd;
 	struct stat st;
 
 	if (r < 0)
 		return r;
-	fd = open_and_lock(s, name);
-	for (int i = 0; fd == -EAGAIN && i < MOMENTS; i++) { /* somebody may only look (sn_claimed) */
-		(void)nanosleep(&MOMENT, NULL);		     /* cut short: no harm */
-		fd = open_and_lock(s, name);
-	}
+	fd = lock(s, name, open_to_read(s, name), true);
 	if (fd < 0)
 		return fd;
-	if (fstat(fd, &st) == 0 && !is_held(s, name, &st)) {
+	/* The marker is a second name of the file: looking for what is not there is dear, so it is done only where there is one. */
+	if (fstat(fd, &st) == 0 && (st.st_nlink == 1 || !sn_claim_held(s, name))) {
 		*ret_size = (size_t)st.st_size;
 		return fd;
 	}

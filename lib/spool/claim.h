@@ -8,10 +8,14 @@
 /* claim.1: for a worker. A descriptor for reading that holds the lock, the caller's to close, and the size of the file;
  * -ENOENT: gone, or held; -EAGAIN: another has it; -errno. */
 int sn_claim(struct sn_spool *s, const char *name, size_t *ret_size) SN_CHECK;
-/* The same for who takes it away (withdraws it, holds it), also when it is held. */
-int sn_claim_lock(const struct sn_spool *s, const char *name) SN_CHECK;
+/* The same for who takes it away (withdraws it, holds it), also when it is held. wait: sits out who only looks (sn_claimed), as
+ * sn_claim() does. */
+int sn_claim_lock(const struct sn_spool *s, const char *name, bool wait) SN_CHECK;
 /* 1: in hand, 0: not; -ENOENT: not open; -errno. */
 int sn_claimed(const struct sn_spool *s, const char *name) SN_CHECK;
+
+/* Is there a marker NAME.hold? */
+bool sn_claim_held(const struct sn_spool *s, const char *name);
 
 /* claim.3: notes cur/NAME,aN. 0 also if it was. */
 int sn_claim_note(struct sn_spool *s, const char *name, unsigned attempt) SN_CHECK;

@@ -2,13 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <time.h>
 
 #include "base/fail.h"
 #include "sys/dir.h"
 #include "sys/fd.h"
-
-enum { MOMENT_NS = 1000000, MOMENTS = 20 };
+#include "sys/lock.h"
 
 /* deliver.1: a file that did not exist before. */
 static int create_new(struct sn_spool *s, char name[SN_NAME_SIZE])
@@ -46,38 +44,31 @@ int sn_deliver(struct sn_spool *s, char name[SN_NAME_SIZE], const void *body, si
 	return fd < 0 ? fd : fill(s, name, fd, body, len);
 }
 
-/* False: somebody keeps it locked, who may only read there. */
-static bool lock(int fd)
-{
-	static const struct timespec MOMENT = {.tv_nsec = MOMENT_NS};
-
-	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
-		if (errno != EWOULDBLOCK || i == MOMENTS)
-			return false;
-		(void)nanosleep(&MOMENT, NULL); /* cut short: no harm */
-	}
-	return true;
-}
-
 int sn_deliver_beside(struct sn_spool *s, char name[SN_NAME_SIZE], const void *body, size_t len)
 {
 	for (;;) {
 		SN_AUTOFD int fd = create_new(s, name);
-		const bool locked = fd >= 0 && lock(fd);
+		/* Not to be had: somebody keeps it locked, who may only read there. */
+		const bool locked = fd >= 0 && sn_lock_now(fd) == 0;
 		int r = fd < 0 ? fd : fill(s, name, fd, body, len);
 
 		/* Else it was taken away, empty, before it was locked. */
-		if (r < 0 || !locked || faccessat(s->open, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		const bool there = faccessat(s->open, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+
+		if (locked)
+			(void)flock(fd,
+				    LOCK_UN); /* before the close, of which exo hears: it is free by then */
+		if (r < 0 || !locked || there)
 			return r;
 	}
 }
 
 int sn_deliver_again(const struct sn_spool *s, const char *name)
 {
-	char leaf[SN_NAME_SIZE + 8];
+	char leaf[SN_ATTEMPT_SIZE];
 	int r = SN_FAIL("deliver.3");
 
-	(void)snprintf(leaf, sizeof leaf, "%s.again", name); /* fits */
+	sn_mark_format(name, SN_MARK_AGAIN, leaf);
 	if (r == 0)
 		r = sn_dir_create(s->open, leaf, "", 0);
 	return r == 0 || r == -EEXIST ? sn_dir_unlink(s->open, leaf) : r;

@@ -6,20 +6,13 @@
 #include "spool/claim.h"
 #include "sys/dir.h"
 
-static bool exists(int dir, const char *leaf)
-{
-	return faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 enum sn_whereabouts sn_recover_find(const struct sn_spool *s, const char *name)
 {
-	char leaf[SN_NAME_SIZE + 8];
-	int r = sn_claimed(s, name);
+	const int r = sn_claimed(s, name);
 
 	if (r == -ENOENT)
 		return SN_NOWHERE;
-	(void)snprintf(leaf, sizeof leaf, "%s.hold", name); /* fits */
-	if (exists(s->open, leaf))
+	if (sn_claim_held(s, name))
 		return SN_HELD;
 	return r == 1 ? SN_IN_HAND : SN_WAITING;
 }

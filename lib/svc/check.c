@@ -74,18 +74,6 @@ const struct sn_trouble_kind *sn_trouble_kind(enum sn_trouble t)
 	return &KINDS[t];
 }
 
-/* Is it NAME and this suffix? */
-static bool is_name_with(const char *leaf, const char *suffix, char ret_name[SN_NAME_SIZE])
-{
-	size_t len = strlen(leaf), n = strlen(suffix);
-
-	if (len <= n || len - n > SN_NAME_MAX || strcmp(leaf + len - n, suffix) != 0)
-		return false;
-	memcpy(ret_name, leaf, len - n);
-	ret_name[len - n] = '\0';
-	return sn_name_valid(ret_name);
-}
-
 void sn_check_report(struct sn_check *c, enum sn_trouble trouble, const char *dir, const char *leaf)
 {
 	SN_AUTOFREE char *path =
@@ -93,8 +81,8 @@ void sn_check_report(struct sn_check *c, enum sn_trouble trouble, const char *di
 	struct sn_finding f = {.trouble = trouble, .path = path};
 	size_t len = strcspn(leaf, ",");
 
-	if (sn_cancel_parse(leaf, f.name) == SN_CANCEL_OTHER && !is_name_with(leaf, ".hold", f.name) &&
-	    !is_name_with(leaf, ".again", f.name) && len <= SN_NAME_MAX) {
+	if (sn_cancel_parse(leaf, f.name) == SN_CANCEL_OTHER && !sn_mark_parse(leaf, SN_MARK_HOLD, f.name) &&
+	    !sn_mark_parse(leaf, SN_MARK_AGAIN, f.name) && len <= SN_NAME_MAX) {
 		memcpy(f.name, leaf, len);
 		f.name[len] = '\0';
 	}
@@ -286,9 +274,9 @@ static int check_entry(void *arg, const char *leaf)
 	char name[SN_NAME_SIZE];
 	struct stat st;
 
-	if (is_name_with(leaf, ".hold", name)) {
+	if (sn_mark_parse(leaf, SN_MARK_HOLD, name)) {
 		check_hold(c, leaf, name);
-	} else if (is_name_with(leaf, ".again", name)) {
+	} else if (sn_mark_parse(leaf, SN_MARK_AGAIN, name)) {
 		check_again(c, leaf);
 	} else if (sn_cancel_parse(leaf, name) != SN_CANCEL_OTHER) {
 		check_cancel(c, leaf);

@@ -76,7 +76,7 @@ static int remove_old_new(struct sn_spool *s)
 /* Locked: who hears that the marker goes does not begin it. */
 static int hold_anew(struct sn_spool *s, const struct sn_finding *f)
 {
-	SN_AUTOFD int fd = sn_claim_lock(s, f->name);
+	SN_AUTOFD int fd = sn_claim_lock(s, f->name, true);
 	int r = fd < 0 ? fd : sn_dir_unlink(s->open, leaf_of(f));
 
 	if (r < 0)

@@ -10,9 +10,8 @@
 
 enum { PROBE_TRIES = 1000, PROBE_PAUSE_US = 100 };
 
-/* Takes it now. What has it for microseconds is sn_lock_held() of somebody else, which a shared lock tells from an
- * owner. */
-static int take_now(int fd)
+/* What has it for microseconds is sn_lock_held() of somebody else, which a shared lock tells from an owner. */
+int sn_lock_now(int fd)
 {
 	for (unsigned tries = 0; tries < PROBE_TRIES; tries++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -51,7 +50,7 @@ int sn_lock_take(int dirfd, const char *leaf, bool wait)
 	if (r < 0)
 		return r;
 	if (!wait)
-		r = take_now(fd);
+		r = sn_lock_now(fd);
 	while (wait && flock(fd, LOCK_EX) < 0) {
 		if (errno != EINTR)
 			return -errno;

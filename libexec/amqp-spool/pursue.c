@@ -33,11 +33,11 @@ static int remove_leaf(int dir, const char *leaf)
 static enum progress withdraw(struct item *it)
 {
 	struct participant *p = it->p;
-	char hold[SN_NAME_SIZE + 8];
+	char hold[SN_ATTEMPT_SIZE];
 
 	if (item_learn(it) < 0)
 		sn_debug("name=%s: not learnt", it->name); /* only the history misses something */
-	(void)stpcpy(stpcpy(hold, it->name), ".hold");	   /* fits */
+	sn_mark_format(it->name, SN_MARK_HOLD, hold);
 	if (remove_leaf(p->spool.open, hold) < 0 || make_result(it) < 0)
 		return AGAIN;
 	sn_info("participant=%s name=%s: withdrawn", p->name, it->name);

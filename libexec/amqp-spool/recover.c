@@ -36,7 +36,7 @@ static int cut_short(struct participant *p, const char *name)
 /* What is not whole. 0: it is by now; -ENOENT: taken away; -EAGAIN: spool-put is writing it, reconcile finds it. */
 static int take_away(struct participant *p, const char *name)
 {
-	SN_AUTOFD int lock = sn_claim_lock(&p->spool, name);
+	SN_AUTOFD int lock = sn_claim_lock(&p->spool, name, false);
 	int r = lock < 0 ? lock : sn_recover_check(&p->spool, name);
 
 	if (r != -ENODATA && r != -EBADMSG)
@@ -48,9 +48,9 @@ static int take_away(struct participant *p, const char *name)
 /* NAME.hold, NAME.again, of a cancel item, or not ours. */
 static void look_at_mark(struct participant *p, const char *leaf)
 {
-	const char *dot = strrchr(leaf, '.');
+	char name[SN_NAME_SIZE];
 
-	if (dot == NULL || strcmp(dot, ".again") != 0)
+	if (!sn_mark_parse(leaf, SN_MARK_AGAIN, name))
 		cancel_found(p, leaf);
 	else if (sn_dir_unlink(p->spool.open, leaf) < 0) /* deliver.3 was cut short: exo hears of it now */
 		sn_err("participant=%s name=%s: cannot remove it", p->name, leaf);

@@ -2,8 +2,8 @@
  * (docs/WORKER.md, docs/SPOOL.md). One thread, one libev loop; every step below is called from a callback of
  * it and never blocks.
  *
- * Where things are: main.c (arguments), setup.c (start, end), lifecycle.c (signals), intake.c (what waits), dispatch.c
- * (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end), short.c (what
+ * Where things are: main.c (arguments), setup.c (start, end), lifecycle.c (signals), intake.c (what waits), note.c (which
+ * attempt it is), dispatch.c (what goes to whom), worker.c and spawn.c (processes), talk.c (their messages), death.c (how they end), short.c (what
  * an end of exo cuts short), crash.c (the answer for what they took along), strays.c (what they leave behind), slot.c,
  * tag.c, output.c (log lines), limits.c (of its workers), limit.c (time_limit), reload.c (HUP), hear.c (what workers say),
  * answer.c (results by exo), answered.c (which there are).

@@ -134,6 +134,7 @@ static void on_damaged(struct worker *w, struct packet *p)
 static void on_gone(struct worker *w, struct packet *p)
 {
 	struct job job;
+	struct cancel *k;
 
 	if (!end_job(w, p, &job)) {
 		hear_break_off(w, "speaks of a workitem that it does not have");
@@ -141,8 +142,9 @@ static void on_gone(struct worker *w, struct packet *p)
 	}
 	sn_info("name=%s: is not there any more, or held", job.item.name);
 	look_again(w->x, &job.item);
-	if (w->x->control.cancels != NULL && cancel_find(w->x, job.item.name) != NULL)
-		cancel_finished(cancel_find(w->x, job.item.name), "gone");
+	k = cancel_find(w->x, job.item.name);
+	if (k != NULL)
+		cancel_finished(k, "gone");
 	after_job(w);
 }
 

@@ -53,21 +53,13 @@ struct looking {
 	struct answered seen;
 };
 
-static bool is_held(const struct exo *x, const char *name)
-{
-	char leaf[SN_NAME_SIZE + 8];
-
-	(void)snprintf(leaf, sizeof leaf, "%s.hold", name); /* fits */
-	return faccessat(x->spool.open, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 static bool is_nobodys(const struct exo *x, const char *name)
 {
 	return sn_name_valid(name) && !queue_has(&x->queue, name) && exo_held(x, name) == NULL &&
-	       !withdraw_pending(x, name) && !is_held(x, name);
+	       !withdraw_pending(x, name) && !sn_claim_held(&x->spool, name);
 }
 
-static int note_nobodys(void *arg, const char *name)
+static int gather_nobodys(void *arg, const char *name)
 {
 	struct looking *l = arg;
 
@@ -102,7 +94,7 @@ void intake_look(struct exo *x)
 	x->queue.more = false;
 	for (unsigned n = 0; n < READS_MAX && hear_some(x, &ignored); n++)
 		;
-	r = sn_dir_each(x->spool.open, note_nobodys, &l);
+	r = sn_dir_each(x->spool.open, gather_nobodys, &l);
 	x->scan_from = r == 1 ? x->scan_from + l.seen.count : 0;
 	if (r >= 0 && answered_look(&l.seen, x) > 0)
 		r = sn_dir_each(x->spool.open, add_unanswered, &l);
@@ -149,24 +141,13 @@ static void on_rescan(struct ev_loop *loop, ev_timer *t, int events)
 	rescan(t->data);
 }
 
-static bool is_marked(const char *leaf, const char *suffix, char ret_name[SN_NAME_SIZE])
-{
-	const char *dot = strrchr(leaf, '.');
-
-	if (dot == NULL || strcmp(dot, suffix) != 0 || (size_t)(dot - leaf) > SN_NAME_MAX)
-		return false;
-	memcpy(ret_name, leaf, (size_t)(dot - leaf));
-	ret_name[dot - leaf] = '\0';
-	return sn_name_valid(ret_name);
-}
-
 /* NAME.again went: it runs, answered or not. NAME.hold: it may run; returns whether that takes a look. */
 static bool unmarked(struct exo *x, const char *leaf)
 {
 	char name[SN_NAME_SIZE];
 	struct item *held;
 
-	if (is_marked(leaf, ".again", name)) {
+	if (sn_mark_parse(leaf, SN_MARK_AGAIN, name)) {
 		held = exo_held(x, name);
 		if (held != NULL)
 			held->again = true;
@@ -174,7 +155,7 @@ static bool unmarked(struct exo *x, const char *leaf)
 			queue_add(&x->queue, name, 0);
 		return false;
 	}
-	if (!is_marked(leaf, ".hold", name))
+	if (!sn_mark_parse(leaf, SN_MARK_HOLD, name))
 		return false;
 	held = exo_held(x, name);
 	if (held != NULL)

@@ -25,7 +25,7 @@ static void claims(void **state)
 	assert_memory_equal(text, BODY, BODY_LEN);
 	assert_int_equal(sn_claimed(&f->s, f->name), 1);
 	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -EAGAIN);
-	assert_int_equal(sn_claim_lock(&f->s, f->name), -EAGAIN);
+	assert_int_equal(sn_claim_lock(&f->s, f->name, true), -EAGAIN);
 	assert_int_equal(close(fd), 0);
 	assert_int_equal(sn_claimed(&f->s, f->name), 0);
 	fd = claim(f); /* nobody keeps a lock behind */
@@ -44,7 +44,7 @@ static void claim_refuses(void **state)
 	hold(f);
 	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -ENOENT);
 	assert_int_equal(sn_claimed(&f->s, f->name), 0); /* and keeps no lock */
-	fd = sn_claim_lock(&f->s, f->name);		 /* for who takes it away */
+	fd = sn_claim_lock(&f->s, f->name, false);	 /* for who takes it away */
 	assert_true(fd >= 0);
 	assert_int_equal(close(fd), 0);
 	assert_int_equal(unlinkat(f->s.open, f->name, 0), 0);
@@ -59,32 +59,53 @@ static void claim_refuses(void **state)
 		assert_int_equal(close(fd), 0);
 }
 
-/* A worker's death, however sudden, gives it back. */
-static void lock_dies_with_its_worker(void **state)
+/* A child that has locked the workitem when this returns, and does not end before it is killed, or for `us`. */
+static pid_t locked_by_child(struct fixture *f, bool (*lock)(struct fixture *), useconds_t us)
 {
-	struct fixture *f = *state;
-	int ready[2], status;
+	int ready[2];
 	char byte;
 	pid_t pid;
 
-	deliver(f);
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* where the test fails */
-		if (sn_claim(&f->s, f->name, &(size_t){0}) >= 0 && write(ready[1], "x", 1) == 1)
-			(void)pause();
-		_exit(1);
+		if (lock(f) && write(ready[1], "x", 1) == 1)
+			(void)(us > 0 ? usleep(us) : pause());
+		_exit(0);
 	}
 	assert_int_equal(close(ready[1]), 0);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(close(ready[0]), 0);
+	return pid;
+}
+
+static bool lock_as_worker(struct fixture *f)
+{
+	return sn_claim(&f->s, f->name, &(size_t){0}) >= 0;
+}
+
+static bool lock_to_look(struct fixture *f)
+{
+	return flock(openat(f->s.open, f->name, O_RDONLY | O_CLOEXEC), LOCK_SH | LOCK_NB) == 0;
+}
+
+/* A worker's death, however sudden, gives it back. */
+static void lock_dies_with_its_worker(void **state)
+{
+	struct fixture *f = *state;
+	int status;
+	pid_t pid;
+
+	deliver(f);
+	pid = locked_by_child(f, lock_as_worker, 0);
 	assert_int_equal(sn_claimed(&f->s, f->name), 1);
 	assert_int_equal(sn_recover_find(&f->s, f->name), SN_IN_HAND);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(sn_claimed(&f->s, f->name), 0);
-	assert_int_equal(close(claim(f)) | close(ready[0]), 0);
+	assert_int_equal(close(claim(f)), 0);
 }
 
 /* -- notes */
@@ -195,25 +216,13 @@ static void hold_refuses(void **state)
 static void hold_waits_for_a_glance(void **state)
 {
 	struct fixture *f = *state;
-	int ready[2], status;
-	char byte;
+	int status;
 	pid_t pid;
 
 	deliver(f);
-	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		int fd = openat(f->s.open, f->name, O_RDONLY | O_CLOEXEC);
-
-		if (flock(fd, LOCK_SH | LOCK_NB) == 0 && write(ready[1], "x", 1) == 1)
-			(void)usleep(15000);
-		_exit(0);
-	}
-	assert_int_equal(read(ready[0], &byte, 1), 1);
+	pid = locked_by_child(f, lock_to_look, 15000);
 	assert_int_equal(sn_hold(&f->s, f->name), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(close(ready[0]) | close(ready[1]), 0);
 }
 
 int main(void)

@@ -129,6 +129,21 @@ static void mutated_names(void **state)
 	}
 }
 
+static void marks(void **state)
+{
+	static const char *const BAD[] = {
+		"", ".hold", NAME, NAME ".again", NAME ".hold.hold", NAME ",a1.hold", "x.hold"};
+	char leaf[SN_ATTEMPT_SIZE], name[SN_NAME_SIZE];
+
+	(void)state;
+	sn_mark_format(NAME, SN_MARK_HOLD, leaf);
+	assert_string_equal(leaf, NAME ".hold");
+	assert_true(sn_mark_parse(leaf, SN_MARK_HOLD, name));
+	assert_string_equal(name, NAME);
+	for (size_t i = 0; i < SN_COUNT(BAD); i++)
+		assert_false(sn_mark_parse(BAD[i], SN_MARK_HOLD, name));
+}
+
 static void attempts(void **state)
 {
 	static const char *const BAD[] = {
@@ -204,6 +219,7 @@ int main(void)
 		cmocka_unit_test(next_seq),
 		cmocka_unit_test(bad_names),
 		cmocka_unit_test(mutated_names),
+		cmocka_unit_test(marks),
 		cmocka_unit_test(attempts),
 		cmocka_unit_test(messages),
 		cmocka_unit_test(participants),

@@ -2,13 +2,9 @@
 
 #include <math.h>
 #include <stdlib.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
+#include "base/plain.h"
 #include "base/utf8.h"
-
-enum { BLOCK = 16 }; /* bytes looked at together */
 
 struct scan {
 	const char *p, *end;
@@ -40,50 +36,6 @@ static bool skip_escape(struct scan *s)
 	return true;
 }
 
-/* 1: goes on as plain ASCII inside a string. */
-static const unsigned char PLAIN[256] = {
-	[0x20 ... 0x21] = 1,
-	[0x23 ... 0x5b] = 1,
-	[0x5d ... 0x7f] = 1,
-};
-
-#ifdef __SSE2__
-/* To the first of sixteen bytes that is not plain ASCII ('"', '\\', below 0x20, above 0x7f), or behind all of them. */
-static size_t plain_block(const char *p)
-{
-	const __m128i v = _mm_loadu_si128((const void *)p);
-	/* As signed bytes what is above 0x7f is below 0x20, too. */
-	const __m128i odd = _mm_or_si128(
-		_mm_cmplt_epi8(v, _mm_set1_epi8(0x20)),
-		_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))));
-	const unsigned mask = (unsigned)_mm_movemask_epi8(odd);
-
-	return mask == 0 ? BLOCK : (size_t)__builtin_ctz(mask);
-}
-#else
-static size_t plain_block(const char *p)
-{
-	size_t n = 0;
-
-	while (n < BLOCK && PLAIN[(unsigned char)p[n]])
-		n++;
-	return n;
-}
-#endif
-
-static void skip_plain(struct scan *s)
-{
-	while (s->end - s->p >= BLOCK) {
-		size_t n = plain_block(s->p);
-
-		s->p += n;
-		if (n < BLOCK)
-			return;
-	}
-	while (s->p < s->end && PLAIN[(unsigned char)*s->p])
-		s->p++;
-}
-
 static bool skip_string(struct scan *s)
 {
 	if (s->p >= s->end || *s->p != '"')
@@ -93,7 +45,7 @@ static bool skip_string(struct scan *s)
 		unsigned char c;
 		size_t n;
 
-		skip_plain(s);
+		s->p += sn_plain_prefix(s->p, (size_t)(s->end - s->p));
 		if (s->p >= s->end)
 			return false;
 		c = (unsigned char)*s->p;

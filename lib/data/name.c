@@ -6,18 +6,25 @@
 
 enum { TIME_LEN = 22, SEQ_AT = 23, DIGEST_AT = 28, DIGEST_LEN = 16 };
 
-enum { DIGIT = 1, HEX = 2, LABEL = 4, PARTICIPANT = 8 };
+enum { DIGIT = 1, HEX = 2, LABEL = 4, PARTICIPANT = 8, DASH = 16, DOT = 32, TEE = 64 };
 static const unsigned char CLASSES[256] = {
 	['0' ... '9'] = DIGIT | HEX | LABEL | PARTICIPANT,
 	['a' ... 'f'] = HEX | LABEL | PARTICIPANT,
 	['g' ... 'z'] = LABEL | PARTICIPANT,
-	['A' ... 'Z'] = LABEL | PARTICIPANT,
-	['-'] = LABEL | PARTICIPANT,
+	['A' ... 'S'] = LABEL | PARTICIPANT,
+	['T'] = LABEL | PARTICIPANT | TEE,
+	['U' ... 'Z'] = LABEL | PARTICIPANT,
+	['-'] = LABEL | PARTICIPANT | DASH,
 	['_'] = LABEL | PARTICIPANT,
-	['.'] = PARTICIPANT,
+	['.'] = PARTICIPANT | DOT,
 };
-/* The fixed part of a name: 0 a digit, f a hexadecimal one, the rest as it is. */
-static const char SHAPE[SN_NAME_FIXED + 1] = "00000000T000000.000000-ffff-ffffffffffffffff-";
+/* The fixed part of a name: 00000000T000000.000000-ffff-ffffffffffffffff- */
+static const unsigned char SHAPE[SN_NAME_FIXED] =
+	{
+		[0 ... 7] = DIGIT,   [8] = TEE,	  [9 ... 14] = DIGIT, [15] = DOT,
+		[16 ... 21] = DIGIT, [22] = DASH, [23 ... 26] = HEX,  [27] = DASH,
+		[28 ... 43] = HEX,   [44] = DASH,
+};
 /* Its time is "2026-11-22T10:54:43.865116Z" without '-', ':' and 'Z'. */
 static const struct {
 	size_t in_name, in_time, len;
@@ -110,9 +117,7 @@ static int two(const char *s)
 static bool has_shape(const char *name)
 {
 	for (size_t i = 0; i < SN_NAME_FIXED; i++) {
-		const char want = SHAPE[i];
-
-		if (want == '0' ? !is(name[i], DIGIT) : want == 'f' ? !is(name[i], HEX) : name[i] != want)
+		if (!is(name[i], SHAPE[i]))
 			return false; /* as is the end of a shorter one */
 	}
 	return true;
@@ -132,11 +137,14 @@ bool sn_name_valid(const char *name)
 
 uint64_t sn_name_digest(const char *valid_name)
 {
-	char hex[DIGEST_LEN + 1];
+	uint64_t digest = 0;
 
-	memcpy(hex, valid_name + DIGEST_AT, DIGEST_LEN);
-	hex[DIGEST_LEN] = '\0';
-	return strtoull(hex, NULL, 16);
+	for (int i = 0; i < DIGEST_LEN; i++) {
+		const char c = valid_name[DIGEST_AT + i];
+
+		digest = digest << 4 | (uint64_t)(is(c, DIGIT) ? c - '0' : c - 'a' + 10);
+	}
+	return digest;
 }
 
 void sn_name_bucket(const char *valid_name, char ret_date[SN_DATE_SIZE], char ret_bucket[SN_BUCKET_SIZE])

@@ -125,6 +125,16 @@ static int open_all(struct sn_worker *w, const char *home)
 	return spools < 0 ? spools : sn_spool_open(&w->spool, spools, w->name, SN_SPOOL_WORK);
 }
 
+void sn_worker_send(const char *text, size_t len)
+{
+	int r = sn_fd_send(SN_WORKER_WORK, text, len, -1);
+
+	if (r < 0) { /* exo is gone, or user code closed our socket */
+		sn_err("worker: its socket to exo cannot be used any more: %s", strerror(-r));
+		_exit(SN_EXIT_TEMPORARY);
+	}
+}
+
 void sn_worker_tell(const char *fmt, ...)
 {
 	char text[SN_WORKER_PACKET];
@@ -134,13 +144,7 @@ void sn_worker_tell(const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	if (n >= (int)sizeof text)
-		n = (int)sizeof text - 1;
-	n = sn_fd_send(SN_WORKER_WORK, text, (size_t)n, -1);
-	if (n < 0) { /* exo is gone, or user code closed our socket */
-		sn_err("worker: its socket to exo cannot be used any more: %s", strerror(-n));
-		_exit(SN_EXIT_TEMPORARY);
-	}
+	sn_worker_send(text, (size_t)(n < (int)sizeof text ? n : (int)sizeof text - 1));
 }
 
 char *sn_worker_code(const struct sn_worker *w)

@@ -56,8 +56,10 @@ struct sn_worker_class {
 	void (*run)(struct sn_worker *w, struct sn_answer *ret);
 	void (*release)(struct sn_worker *w,
 			struct sn_answer *a); /* NULL: nothing to do. After it was stored */
-	void (*end)(struct sn_worker *w);     /* NULL, or: told to quit, all work is done */
-	const struct sn_worker_verb *verbs;   /* beside `quit`, which is handled here */
+	/* NULL, or what can wait until exo was told: nothing in it may print, or run the participant's code */
+	void (*tidy)(struct sn_worker *w);
+	void (*end)(struct sn_worker *w);   /* NULL, or: told to quit, all work is done */
+	const struct sn_worker_verb *verbs; /* beside `quit`, which is handled here */
 	int (*open_signal)(void); /* NULL, or: one that the threads of sn_worker_thread() do not block */
 };
 
@@ -101,6 +103,7 @@ int sn_worker_replay(struct sn_worker *w, int fd, bool raw) SN_CHECK;
  * SN_SEND_LAUNCH. 0; -EINVAL: no workitem is being worked on; -E2BIG: too many; -errno. */
 int sn_worker_message(struct sn_worker *w, enum sn_send kind, const void *body, size_t len) SN_CHECK;
 /* Sends a packet to exo; ends the process if that is gone. */
+void sn_worker_send(const char *text, size_t len);
 void sn_worker_tell(const char *fmt, ...) SN_PRINTF(1, 2);
 /* The path of the participant's code; the caller's. */
 char *sn_worker_code(const struct sn_worker *w) SN_CHECK;

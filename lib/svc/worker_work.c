@@ -129,6 +129,16 @@ static void let_go(struct sn_worker *w)
 	w->job.fd = -1;
 }
 
+/* Without printf: one of these is sent for each workitem. */
+static void tell_done(struct sn_worker *w, enum sn_outcome outcome, const char *end)
+{
+	char text[SN_ATTEMPT_SIZE + 64], *to = stpcpy(text, "done "); /* all of them fit */
+
+	to = stpcpy(stpcpy(to, w->job.leaf), " ");
+	to = stpcpy(stpcpy(to, sn_outcome_name(outcome)), " ");
+	sn_worker_send(text, (size_t)(stpcpy(to, end) - text));
+}
+
 static void do_work(struct sn_worker *w)
 {
 	int64_t started_us = sn_clock_real_us();
@@ -147,8 +157,9 @@ static void do_work(struct sn_worker *w)
 	if (r < 0)
 		sn_worker_tell("nospace %s %d %zu %s", w->job.leaf, -r, a.len, left_behind(w, a.dirty));
 	else
-		sn_worker_tell("done %s %s %s", w->job.leaf, sn_outcome_name(a.outcome),
-			       left_behind(w, a.dirty));
+		tell_done(w, a.outcome, left_behind(w, a.dirty));
+	if (w->class->tidy != NULL)
+		w->class->tidy(w);
 }
 
 static void begin(struct sn_worker *w)
@@ -177,7 +188,8 @@ static void reset(struct sn_buf *b)
 		sn_buf_reset(b);
 }
 
-bool sn_worker_next(struct sn_worker *w)
+/* On its own, so that the packet is off the stack again when the work begins. False: there is no more. */
+static __attribute__((noinline)) bool receive(struct sn_worker *w)
 {
 	char text[SN_WORKER_PACKET];
 	unsigned slot;
@@ -195,6 +207,13 @@ bool sn_worker_next(struct sn_worker *w)
 		sn_err("worker: cannot do \"%s\": %s", text, strerror(-r));
 		_exit(1);
 	}
+	return true;
+}
+
+bool sn_worker_next(struct sn_worker *w)
+{
+	if (!receive(w))
+		return false;
 	w->job.body.max_bytes = w->config.participant.max_size_bytes + 1;
 	w->reply.max_bytes = 2 * w->config.participant.max_size_bytes + REPLY_EXTRA_BYTES;
 	begin(w);

@@ -3,11 +3,14 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/plain.h"
+
 enum { DEPTH_MAX = 200, FIRST_BYTES = 4096 };
 static const size_t BYTES_MAX = (size_t)1 << 30;
 
 struct out {
-	char *data;
+	PyObject *bytes; /* what is made, with room behind it */
+	char *data;	 /* its bytes */
 	size_t len, cap;
 	const PyObject *open[DEPTH_MAX]; /* the containers around the value: none may come again */
 	int depth;
@@ -15,26 +18,27 @@ struct out {
 
 static bool value_out(struct out *o, PyObject *v);
 
-static char *reserve(struct out *o, size_t len)
+static char *grow(struct out *o, size_t len)
 {
-	size_t cap = o->cap > 0 ? o->cap : FIRST_BYTES;
-	char *bigger;
+	size_t cap = o->cap;
 
 	if (len > BYTES_MAX - o->len)
 		return NULL;
 	while (cap < o->len + len)
 		cap *= 2;
-	if (cap != o->cap) {
-		bigger = PyMem_RawRealloc(o->data, cap);
-		if (bigger == NULL)
-			return NULL;
-		o->data = bigger;
-		o->cap = cap;
-	}
+	if (_PyBytes_Resize(&o->bytes, (Py_ssize_t)cap) < 0)
+		return NULL;
+	o->data = PyBytes_AS_STRING(o->bytes);
+	o->cap = cap;
 	return o->data + o->len;
 }
 
-static bool add(struct out *o, const char *text, size_t len)
+static inline char *reserve(struct out *o, size_t len)
+{
+	return len <= o->cap - o->len ? o->data + o->len : grow(o, len);
+}
+
+static inline bool add(struct out *o, const char *text, size_t len)
 {
 	char *at = reserve(o, len);
 
@@ -55,48 +59,81 @@ static char escape_of(unsigned char c)
 	return c == '"' || c == '\\' ? (char)c : 0;
 }
 
-static bool string_out(struct out *o, PyObject *s)
+static char *escape(char *at, unsigned char c)
 {
 	static const char HEX[] = "0123456789abcdef";
-	Py_ssize_t size;
-	const char *text = PyUnicode_AsUTF8AndSize(s, &size);
+	const char e = escape_of(c);
+
+	if (e == 0) {
+		*at++ = (char)c;
+		return at;
+	}
+	*at++ = '\\';
+	*at++ = e;
+	if (e == 'u') {
+		memcpy(at, "00", 2);
+		at[2] = HEX[c >> 4];
+		at[3] = HEX[c & 15];
+		at += 4;
+	}
+	return at;
+}
+
+/* The rest of a string that is not all plain. */
+static bool escaped_out(struct out *o, const char *text, size_t size)
+{
 	char *at;
+	size_t n;
 
-	if (text == NULL || (size_t)size > BYTES_MAX / 6 || (at = reserve(o, 6 * (size_t)size + 2)) == NULL)
+	if (size > BYTES_MAX / 6 || (at = reserve(o, 6 * size)) == NULL)
 		return false;
-	*at++ = '"';
-	for (Py_ssize_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)text[i];
-		char e = escape_of(c);
-
-		if (e == 0) {
-			*at++ = (char)c;
-			continue;
-		}
-		*at++ = '\\';
-		*at++ = e;
-		if (e == 'u') {
-			memcpy(at, "00", 2);
-			at[2] = HEX[c >> 4];
-			at[3] = HEX[c & 15];
-			at += 4;
+	while (size > 0) {
+		n = sn_plain_prefix(text, size);
+		memcpy(at, text, n);
+		at += n;
+		text += n;
+		size -= n;
+		if (size > 0) {
+			at = escape(at, (unsigned char)*text++);
+			size--;
 		}
 	}
-	*at++ = '"';
 	o->len = (size_t)(at - o->data);
 	return true;
 }
 
+static bool string_out(struct out *o, PyObject *s)
+{
+	Py_ssize_t length;
+	const char *text = PyUnicode_AsUTF8AndSize(s, &length);
+	const size_t size = (size_t)length;
+	size_t n;
+	char *at;
+
+	if (text == NULL || size > BYTES_MAX || (at = reserve(o, size + 2)) == NULL)
+		return false;
+	n = sn_plain_prefix(text, size);
+	*at = '"';
+	memcpy(at + 1, text, n);
+	o->len += 1 + n;
+	return (n == size || escaped_out(o, text + n, size - n)) && add(o, "\"", 1);
+}
+
 static bool int_out(struct out *o, PyObject *v)
 {
-	char digits[24];
-	int overflow = 0, n;
+	char digits[24], *at = digits + sizeof digits;
+	int overflow = 0;
 	long long number = PyLong_AsLongLongAndOverflow(v, &overflow);
+	unsigned long long rest = number < 0 ? 0 - (unsigned long long)number : (unsigned long long)number;
 
 	if (overflow != 0 || (number == -1 && PyErr_Occurred() != NULL))
 		return false;
-	n = snprintf(digits, sizeof digits, "%lld", number);
-	return add(o, digits, (size_t)n);
+	do
+		*--at = (char)('0' + rest % 10);
+	while ((rest /= 10) > 0);
+	if (number < 0)
+		*--at = '-';
+	return add(o, at, (size_t)(digits + sizeof digits - at));
 }
 
 static bool float_out(struct out *o, PyObject *v)
@@ -177,30 +214,30 @@ static bool value_out(struct out *o, PyObject *v)
 	return PyFloat_CheckExact(v) && float_out(o, v);
 }
 
-static PyObject *fast(PyObject *self, PyObject *value)
+static PyObject *fast_encode(PyObject *self, PyObject *value)
 {
-	struct out o = {.depth = 0};
-	PyObject *bytes;
+	struct out o; /* not zeroed: `open` is large */
 
 	(void)self;
-	if (!value_out(&o, value)) {
-		PyMem_RawFree(o.data);
-		PyErr_Clear(); /* a lone surrogate, say: json's encoder decides */
-		Py_RETURN_NONE;
+	o.bytes = PyBytes_FromStringAndSize(NULL, FIRST_BYTES);
+	if (o.bytes == NULL)
+		return NULL;
+	o.data = PyBytes_AS_STRING(o.bytes);
+	o.len = 0;
+	o.cap = FIRST_BYTES;
+	o.depth = 0;
+	if (value_out(&o, value)) {
+		(void)_PyBytes_Resize(&o.bytes, (Py_ssize_t)o.len); /* NULL if it fails */
+		return o.bytes;
 	}
-	bytes = PyBytes_FromStringAndSize(o.data, (Py_ssize_t)o.len);
-	PyMem_RawFree(o.data);
-	return bytes;
+	Py_XDECREF(o.bytes);
+	PyErr_Clear(); /* a lone surrogate, say: json's encoder decides */
+	Py_RETURN_NONE;
 }
 
-int encode_install(void)
+PyObject *encode_function(void)
 {
-	static PyMethodDef def = {"fast", fast, METH_O, "bytes of plain JSON, or None"};
-	PyObject *module = PyImport_ImportModule("RuoteAMQP._json");
-	PyObject *function = module != NULL ? PyCFunction_New(&def, NULL) : NULL;
-	int r = function != NULL ? PyObject_SetAttrString(module, "fast", function) : -1;
+	static PyMethodDef def = {"fast_encode", fast_encode, METH_O, "bytes of plain JSON, or None"};
 
-	Py_XDECREF(function);
-	Py_XDECREF(module);
-	return r;
+	return PyCFunction_New(&def, NULL);
 }

@@ -5,10 +5,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
-/* Puts `fast(value) -> bytes | None` into RuoteAMQP._json. It answers with exactly the bytes that json's own encoder would
- * make, or with None for anything but plain dicts with str keys, lists, tuples, str, int of 64 bits, finite float, bool
- * and None, for cycles and for depth over 200: json's encoder then does it, or says what is wrong. 0, or -1 with
- * an exception set. */
-int encode_install(void);
+/* `fast_encode(value) -> bytes | None`, for RuoteAMQP._json. It answers with exactly the bytes that json's own encoder would make,
+ * or with None for anything but plain dicts with str keys, lists, tuples, str, int of 64 bits, finite float, bool and
+ * None, for cycles and for depth over 200: json's encoder then does it, or says what is wrong. NULL with an exception
+ * set. */
+PyObject *encode_function(void);
 
 #endif

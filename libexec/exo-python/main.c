@@ -35,9 +35,9 @@ static void run(struct sn_worker *w, struct sn_answer *ret)
 	ret->len = a->len;
 }
 
-static void release(struct sn_worker *w, struct sn_answer *a)
+static void tidy(struct sn_worker *w)
 {
-	(void)w, (void)a;
+	(void)w;
 	python_answer_release(&worker.answer);
 }
 
@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 	static const struct sn_worker_class CLASS = {.program = "exo-python",
 						     .load = load,
 						     .run = run,
-						     .release = release,
+						     .tidy = tidy,
 						     .end = end,
 						     .verbs = CONTROL_VERBS,
 						     .open_signal = stacks_signal};

@@ -5,8 +5,11 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "decode.h"
 #include "encode.h"
 #include "worker.h"
+
+enum { LATER_BYTES = 64 << 10 };
 
 static struct {
 	PyObject *worker, *run, *control; /* the Worker and its bound methods */
@@ -106,12 +109,32 @@ static PyObject *config_files(const struct sn_worker *w)
 	return list;
 }
 
+/* Takes the function over. */
+static int set_function(PyObject *module, const char *name, PyObject *function)
+{
+	int r = function != NULL ? PyObject_SetAttrString(module, name, function) : -1;
+
+	Py_XDECREF(function);
+	return r;
+}
+
+static int install_json(void)
+{
+	PyObject *module = PyImport_ImportModule("RuoteAMQP._json");
+	int r = module != NULL ? set_function(module, "fast_encode", encode_function()) : -1;
+
+	if (r == 0)
+		r = set_function(module, "fast_decode", decode_function());
+	Py_XDECREF(module);
+	return r;
+}
+
 static PyObject *new_worker(const struct sn_worker *w)
 {
 	SN_AUTOFREE char *code = sn_worker_code(w);
 	PyObject *module = PyImport_ImportModule("SkyNET._runtime"), *files, *emit, *made = NULL;
 
-	if (module == NULL || encode_install() < 0)
+	if (module == NULL || install_json() < 0)
 		return NULL;
 	files = config_files(w);
 	emit = emit_function();
@@ -175,30 +198,51 @@ int python_load(struct sn_worker *w, char *ret_why, size_t size)
 	return py.run != NULL && py.control != NULL ? 0 : -1;
 }
 
+/* What run() returned; false, and an exception perhaps, if it is none. */
+static bool take_answer(PyObject *tuple, struct python_answer *ret)
+{
+	PyObject *reply;
+
+	if (!PyTuple_CheckExact(tuple) || PyTuple_GET_SIZE(tuple) != 3)
+		return false;
+	reply = PyTuple_GET_ITEM(tuple, 2);
+	ret->outcome = PyUnicode_AsUTF8(PyTuple_GET_ITEM(tuple, 0));
+	ret->send = ret->outcome != NULL ? PyUnicode_AsUTF8(PyTuple_GET_ITEM(tuple, 1)) : NULL;
+	if (ret->send == NULL || !PyBytes_CheckExact(reply))
+		return false;
+	ret->body = PyBytes_AS_STRING(reply); /* stays where it is while the tuple lives */
+	ret->len = (size_t)PyBytes_GET_SIZE(reply);
+	ret->owner = tuple;
+	return true;
+}
+
 int python_run(const char *leaf, const struct sn_buf *body, struct python_answer *ret)
 {
-	PyObject *args[2] = {NULL}, *tuple = NULL;
-	Py_buffer view;
+	PyObject *args[3] = {NULL}, *tuple = NULL;
 	int r = -1;
 
 	PyEval_RestoreThread(py.main_state);
 	args[0] = PyBytes_FromStringAndSize(body->data, (Py_ssize_t)body->len);
 	args[1] = PyUnicode_FromString(leaf);
+	args[2] = decode(body->data, body->len);
 	if (args[0] != NULL && args[1] != NULL)
-		tuple = PyObject_Vectorcall(py.run, args, 2, NULL);
+		tuple = PyObject_Vectorcall(py.run, args, args[2] != NULL ? 3 : 2, NULL);
 	Py_XDECREF(args[0]);
 	Py_XDECREF(args[1]);
-	if (tuple != NULL && PyArg_ParseTuple(tuple, "ssy*", &ret->outcome, &ret->send, &view)) {
-		ret->body = view.buf; /* bytes: they stay where they are while the tuple lives */
-		ret->len = (size_t)view.len;
-		ret->owner = tuple;
-		PyBuffer_Release(&view);
+	if (tuple != NULL && take_answer(tuple, ret)) {
+		/* A small workitem is freed later, when its answer is on the way: nobody waits for that. Only plain
+		 * data: nothing of the participant's notices. */
+		if (ret->len <= LATER_BYTES && strcmp(ret->outcome, "ok") == 0) {
+			ret->item = args[2];
+			args[2] = NULL;
+		}
 		r = 0;
 	} else {
 		if (PyErr_Occurred() != NULL)
 			PyErr_Print();
 		Py_XDECREF(tuple);
 	}
+	Py_XDECREF(args[2]);
 	py.main_state = PyEval_SaveThread();
 	return r;
 }
@@ -206,7 +250,8 @@ int python_run(const char *leaf, const struct sn_buf *body, struct python_answer
 void python_answer_release(struct python_answer *a)
 {
 	PyEval_RestoreThread(py.main_state);
-	Py_DECREF((PyObject *)a->owner);
+	Py_CLEAR(a->item);
+	Py_CLEAR(a->owner);
 	py.main_state = PyEval_SaveThread();
 }
 

@@ -4,8 +4,8 @@
  * "die". One more each for status() and cancel(), once they are asked for.
  *
  * main.c (what svc/worker.h calls), control.c (what exo says), enquire.c (status and cancel), stacks.c (where everything
- * is), emit.c (messages on the way), encode.c (JSON), python.c (the interpreter; the only file, with emit.c and encode.c,
- * that knows Python). */
+ * is), emit.c (messages on the way), encode.c and decode.c (JSON), python.c (the interpreter; the only file, with emit.c,
+ * encode.c and decode.c, that knows Python). */
 #ifndef WORKER_H
 #define WORKER_H
 
@@ -32,7 +32,8 @@ struct python_answer { /* of one run; release() */
 	const char *outcome, *send;
 	const void *body;
 	size_t len;
-	void *owner;
+	struct _object *owner; /* what outcome, send and body are part of */
+	struct _object *item;  /* NULL, or the workitem itself */
 };
 
 /* DUMP_WAITS: for the interpreter's lock; DUMP_LATE: it is not needed any more. */

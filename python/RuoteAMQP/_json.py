@@ -26,12 +26,17 @@ _encode_ascii = json.JSONEncoder(
 ).encode
 
 
-# exo-python puts its own encoder here: bytes for plain values, None for what it leaves to us.
-fast: Optional[Callable[[Any], Optional[bytes]]] = None
+# exo-python puts its own codec here; None and NotImplemented: it leaves that value to us.
+fast_encode: Optional[Callable[[Any], Optional[bytes]]] = None
+fast_decode: Optional[Callable[[bytes], Any]] = None
 
 
 def decode(body: bytes) -> Any:
     """Parse a message body. ValueError (bad UTF-8, bad JSON) or RecursionError."""
+    if fast_decode is not None:
+        value = fast_decode(body)
+        if value is not NotImplemented:
+            return value
     return _decode(body.decode())
 
 
@@ -40,8 +45,8 @@ def encode(value: Any) -> bytes:
 
     TypeError, ValueError (NaN, a cycle) or RecursionError for what JSON cannot hold.
     """
-    if fast is not None:
-        body = fast(value)
+    if fast_encode is not None:
+        body = fast_encode(value)
         if body is not None:
             return body
     text = _encode(value)

@@ -198,12 +198,7 @@ class Workitem:
     @property
     def forget(self) -> bool:
         """Whether no reply is to be sent. Reading never raises; set it to a bool only."""
-        node: Any = self._h
-        for key in ("fields", "params"):
-            node = node.get(key)
-            if not isinstance(node, dict):
-                return False
-        return bool(node.get("forget"))
+        return forgets(self._h)
 
     @forget.setter
     def forget(self, value: bool) -> None:
@@ -312,6 +307,15 @@ class Workitem:
 
     def __hash__(self) -> int:
         return hash(self.fei)
+
+
+def forgets(item: dict) -> bool:
+    """Workitem.forget of a workitem's dict."""
+    fields = item.get("fields")
+    if not isinstance(fields, dict):
+        return False
+    params = fields.get("params")
+    return isinstance(params, dict) and bool(params.get("forget"))
 
 
 def _child(node: dict, key: str) -> dict:

@@ -11,7 +11,7 @@ from typing import Any, Callable, NoReturn, Optional
 
 from RuoteAMQP import launcher
 from RuoteAMQP._json import decode, encode
-from RuoteAMQP.workitem import Workitem
+from RuoteAMQP.workitem import Workitem, forgets
 
 from . import _exo
 
@@ -79,20 +79,21 @@ class Worker:
         self._exo.load_handler()
         self._exo.start()
 
-    def run(self, body: bytes, leaf: str = "") -> Outcome:
+    def run(self, body: bytes, leaf: str = "", parsed: Any = None) -> Outcome:
         """Work on one workitem; returns (outcome, send, reply).
 
         leaf: what control() calls this workitem: NAME,aN.
+        parsed: what body holds; None if that is not known yet. It is changed.
 
         outcome "ok" or "error"; send "reply", or "nothing" if the engine does not
         wait for one; reply is the body in either case. Never raises.
         """
-        item = wid = None
+        item = None
         forget = False
         try:
-            item = _parse(body)
+            item = _checked(decode(body) if parsed is None else parsed)
             wid = Workitem(item)
-            forget = wid.forget
+            forget = forgets(item)
             self._current = (leaf, wid)
             fields = item["fields"]
             if "debug_trace" in fields or _dump_wanted(fields):
@@ -107,7 +108,7 @@ class Worker:
             outcome, reply = "error", self._fail(exc, item, body)
         self._current = None
         _flush()
-        if forget or (wid is not None and wid.forget):
+        if forget or (item is not None and forgets(item)):
             return outcome, "nothing", reply
         return outcome, "reply", reply
 
@@ -198,8 +199,7 @@ class Worker:
         return encode({"error": text})
 
 
-def _parse(body: bytes) -> dict:
-    item = decode(body)
+def _checked(item: Any) -> dict:
     if type(item) is not dict:
         raise ValueError("a workitem is a JSON object")
     if item.get("fields") is None:

@@ -40,6 +40,20 @@ teardown() { exo_teardown; }
 	[ "$(header "$n" outcome)" = ok ]
 }
 
+@test "the worker's JSON decoder reads what json would, and leaves it the rest" {
+	handler_with <<-'E'
+		def handle_wi(self, wid):
+		    import decode_handler
+		    decode_handler.ParticipantHandler().handle_wi(wid)
+	E
+	n=$(put n=1 text=ä)
+	start_ready
+	wait_until 20 has_result "$n"
+	body "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	[ "$(field "$n" "['fields']['text']")" = ä ]
+}
+
 @test "workitems run oldest first, each once, more than the queue holds" {
 	"$LIB/mkwi.py" many "$H" P1 2500 300
 	start_ready

@@ -68,9 +68,9 @@ def random_value_key(r):
 
 class ParticipantHandler:
     def handle_wi(self, wid):
-        assert _json.fast is not None, "exo-python did not bring its encoder"
+        assert _json.fast_encode is not None, "exo-python did not bring its encoder"
         for value, may in awkward():
-            got = _json.fast(value)
+            got = _json.fast_encode(value)
             assert (got is not None) == may, f"{value!r:.100}: {got!r:.100}"
             if may:
                 assert got == ORACLE.encode(value).encode(), f"{value!r:.100}: {got!r:.100}"
@@ -78,7 +78,7 @@ class ParticipantHandler:
         fast = 0
         for _ in range(3000):
             value = random_value(r)
-            got = _json.fast(value)
+            got = _json.fast_encode(value)
             fast += got is not None
             assert got is None or got == ORACLE.encode(value).encode(), repr(value)[:500]
         assert fast > 1000

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include "base/fail.h"
 #include "sys/dir.h"
@@ -20,28 +19,25 @@ static int open_file(const struct sn_spool *s, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Locked, and still where it was: who took it away held the lock meanwhile. */
-static int lock(const struct sn_spool *s, const char *name, int fd, bool wait)
+/* Is it still where it was? Who took it away held the lock meanwhile. */
+static int look(const struct sn_spool *s, const char *name, struct stat *ret)
 {
-	int r;
-
-	if (fd < 0)
-		return fd;
-	if (wait)
-		r = sn_lock_now(fd);
-	else
-		r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
-	if (r == 0 && !exists(s->open, name))
-		r = -errno;
-	if (r == 0)
-		return fd;
-	(void)close(fd); /* it was not written */
-	return r;
+	return fstatat(s->open, name, ret, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 int sn_claim_lock(const struct sn_spool *s, const char *name, bool wait)
 {
-	return lock(s, name, open_file(s, name, 0), wait);
+	SN_AUTOFD int fd = open_file(s, name, 0);
+	struct stat st;
+	int r = fd < 0 ? fd : 0;
+
+	if (r == 0 && wait)
+		r = sn_lock_now(fd);
+	else if (r == 0)
+		r = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	if (r == 0)
+		r = look(s, name, &st);
+	return r < 0 ? r : sn_fd_steal(&fd);
 }
 
 bool sn_claim_held(const struct sn_spool *s, const char *name)
@@ -63,23 +59,18 @@ static int open_to_read(struct sn_spool *s, const char *name)
 	return open_file(s, name, 0);
 }
 
-int sn_claim(struct sn_spool *s, const char *name, size_t *ret_size)
+int sn_claim(struct sn_spool *s, const char *name, struct stat *ret)
 {
-	int r = SN_FAIL("claim.1"), fd;
-	struct stat st;
+	int r = SN_FAIL("claim.1");
+	SN_AUTOFD int fd = r < 0 ? r : open_to_read(s, name);
 
-	if (r < 0)
-		return r;
-	fd = lock(s, name, open_to_read(s, name), true);
-	if (fd < 0)
-		return fd;
+	r = fd < 0 ? fd : sn_lock_now(fd);
+	if (r == 0)
+		r = look(s, name, ret);
 	/* The marker is a second name of the file: looking for what is not there is dear, so it is done only where there is one. */
-	if (fstat(fd, &st) == 0 && (st.st_nlink == 1 || !sn_claim_held(s, name))) {
-		*ret_size = (size_t)st.st_size;
-		return fd;
-	}
-	(void)close(fd); /* it was not written */
-	return -ENOENT;
+	if (r == 0 && ret->st_nlink > 1 && sn_claim_held(s, name))
+		r = -ENOENT;
+	return r < 0 ? r : sn_fd_steal(&fd);
 }
 
 int sn_claimed(const struct sn_spool *s, const char *name)

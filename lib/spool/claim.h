@@ -3,11 +3,13 @@
 #ifndef SN_CLAIM_H
 #define SN_CLAIM_H
 
+#include <sys/stat.h>
+
 #include "spool/spool.h"
 
-/* claim.1: for a worker. A descriptor for reading that holds the lock, the caller's to close, and the size of the file;
+/* claim.1: for a worker. A descriptor for reading that holds the lock, the caller's to close, and what the file is;
  * -ENOENT: gone, or held; -EAGAIN: another has it; -errno. */
-int sn_claim(struct sn_spool *s, const char *name, size_t *ret_size) SN_CHECK;
+int sn_claim(struct sn_spool *s, const char *name, struct stat *ret) SN_CHECK;
 /* The same for who takes it away (withdraws it, holds it), also when it is held. wait: sits out who only looks (sn_claimed), as
  * sn_claim() does. */
 int sn_claim_lock(const struct sn_spool *s, const char *name, bool wait) SN_CHECK;

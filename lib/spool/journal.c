@@ -8,8 +8,7 @@
 
 #include "base/mem.h"
 #include "sys/dir.h"
-
-enum { OUT_OF_THE_WAY = 64 }; /* code that closes all it finds and opens files gets lower numbers */
+#include "sys/fd.h"
 
 /* ---- writing ----------------------------------------------------------- */
 
@@ -65,14 +64,9 @@ int sn_journal_open(struct sn_journal *j, int dir, const char *leaf)
 	/* User code may have set a umask with which the bridge could not read it. Ours: cannot fail. */
 	if ((st.st_mode & 0777) != 0644)
 		(void)fchmod(fd, 0644);
-	*j = (struct sn_journal){.fd = fcntl(fd, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY),
-				 .dev = st.st_dev,
-				 .ino = st.st_ino,
-				 .size = st.st_size};
-	if (j->fd < 0) { /* limit_files = 64 */
-		j->fd = fd;
-		fd = -1;
-	}
+	sn_fd_move_high(&fd); /* user code gets lower numbers */
+	*j = (struct sn_journal){
+		.fd = sn_fd_steal(&fd), .dev = st.st_dev, .ino = st.st_ino, .size = st.st_size};
 	return 0;
 }
 

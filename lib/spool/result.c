@@ -12,6 +12,8 @@ static int begin(struct sn_spool *s)
 	char leaf[SN_JOURNAL_SIZE];
 	int r = SN_FAIL("result.1");
 
+	if (r == 0)
+		r = sn_spool_verify(s); /* a stranger's directory gets no journal */
 	if (r < 0)
 		return r;
 	sn_journal_name(leaf);

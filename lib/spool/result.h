@@ -6,7 +6,8 @@
 #include "spool/spool.h"
 
 /* Appends a result to this process's journal: the header of res (its length is set here; res->name says whose it is) and
- * the body. sync: on the disk before it returns. Whole or not at all, but when the sync failed. 0 or -errno. */
+ * the body. sync: on the disk before it returns. Whole or not at all, but when the sync failed. 0; -EBADF as
+ * sn_spool_verify(); -errno. */
 int sn_result_write(struct sn_spool *s, const struct sn_result *res, const void *body, size_t len,
 		    bool sync) SN_CHECK;
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "sys/dir.h"
+#include "sys/fd.h"
 
 struct opening {
 	int *fd;
@@ -21,8 +22,12 @@ static int open_one(struct sn_spool *s, const struct opening *o)
 	*o->fd = fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (o->fd == &s->open)
+	if (o->fd == &s->open) {
 		s->dev = st.st_dev;
+		s->open_ino = st.st_ino;
+	} else if (o->fd == &s->result) {
+		s->result_ino = st.st_ino;
+	}
 	return st.st_dev == s->dev ? 0 : -EXDEV;
 }
 
@@ -56,6 +61,23 @@ static int open_all(struct sn_spool *s, enum sn_spool_side side)
 	return 0;
 }
 
+/* On the participant's side its code runs in the same process: it gets lower numbers. Those that matter come first, there
+ * may be few left. */
+static void hide(struct sn_spool *s)
+{
+	int *const fds[] = {&s->open, &s->result, &s->root, &s->work, &s->cur};
+
+	for (size_t i = 0; i < SN_COUNT(fds); i++)
+		sn_fd_move_high(fds[i]);
+}
+
+int sn_spool_verify(const struct sn_spool *s)
+{
+	const struct sn_fd_id open = {s->dev, s->open_ino}, result = {s->dev, s->result_ino};
+
+	return sn_fd_is(s->open, &open) && sn_fd_is(s->result, &result) ? 0 : -EBADF;
+}
+
 int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enum sn_spool_side side)
 {
 	int r;
@@ -80,6 +102,8 @@ int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant, enu
 	r = open_all(s, side);
 	if (r < 0)
 		sn_spool_release(s);
+	else if (side == SN_SPOOL_WORK)
+		hide(s);
 	return r;
 }
 

@@ -12,6 +12,7 @@ struct sn_spool {
 	int work, cur, result;
 	bool foreign; /* not the owner of open/NAME: an atime cannot be left alone */
 	dev_t dev;
+	ino_t open_ino, result_ino;
 	struct sn_journal journal; /* the one in result/ that this process writes: workers, exo */
 	/* the bucket directories last used, so that each workitem does not open them again */
 	struct sn_bucket {
@@ -24,7 +25,7 @@ struct sn_spool {
 
 enum sn_spool_side {
 	SN_SPOOL_BRIDGE, /* everything */
-	SN_SPOOL_WORK,	 /* open/, and what lies below work/: exo, workers */
+	SN_SPOOL_WORK,	 /* open/, and what lies below work/: exo, workers. Descriptors: sn_fd_move_high() */
 };
 
 struct sn_spool_owner { /* for sn_spool_make; (uid_t)-1 and (gid_t)-1 leave things as they are */
@@ -55,6 +56,9 @@ int sn_spool_make(int spooldir, const char *participant, const struct sn_spool_o
 int sn_spool_open(struct sn_spool *s, int spooldir, const char *participant,
 		  enum sn_spool_side side) SN_CHECK;
 void sn_spool_release(struct sn_spool *s);
+/* Are the descriptors of open/ and result/ still that? 0; -EBADF: the participant's code, in this process, has closed them
+ * and may have opened something else in their place. */
+int sn_spool_verify(const struct sn_spool *s) SN_CHECK;
 /* The directory done/DATE/BUCKET (or failed/…) of a name, made if missing. A descriptor owned by s, or -errno. */
 int sn_spool_done_dir(struct sn_spool *s, const char *name) SN_CHECK;
 int sn_spool_failed_dir(struct sn_spool *s, const char *name) SN_CHECK;

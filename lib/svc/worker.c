@@ -68,9 +68,7 @@ static void in_forked_child(void)
 {
 	this_worker->forked = true;
 	sn_journal_close(&this_worker->spool.journal); /* or a lock on it would outlive us */
-	if (this_worker->job.fd >= 0)
-		(void)close(this_worker->job.fd); /* as above */
-	this_worker->job.fd = -1;
+	sn_worker_let_go(this_worker);		       /* as above */
 	(void)close(SN_WORKER_LOCK);
 	(void)close(SN_WORKER_WORK);
 	(void)close(SN_WORKER_CONTROL);
@@ -86,14 +84,18 @@ static int hide_fds(struct sn_worker *w)
 		r = dup3(born, fd, O_CLOEXEC) < 0 ? -errno : 0;
 		(void)close(born); /* the other one is kept */
 	}
+	if (r == 0)
+		r = sn_fd_identify(SN_WORKER_WORK, &w->work);
+	if (r == 0)
+		r = sn_fd_identify(SN_WORKER_CONTROL, &w->control);
 	if (r < 0)
 		return r;
-	w->slots[0] = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN);
+	w->slots[0] = sn_fd_dup_high(STDOUT_FILENO);
 	w->slots[1] = SN_WORKER_SLOT1;
 	for (int i = 2; i < SN_WORKER_SLOTS; i++)
 		w->slots[i] = -1;
 	if (w->slots[0] < 0)
-		return -errno;
+		return w->slots[0];
 	this_worker = w;
 	return -pthread_atfork(NULL, NULL, in_forked_child);
 }

@@ -17,6 +17,7 @@
 #include "data/workitem.h"
 #include "spool/spool.h"
 #include "svc/home.h"
+#include "sys/fd.h"
 
 enum {
 	SN_WORKER_BORN = 3, /* descriptors: work socket, control socket, slot 1, lock, as exo places them */
@@ -25,7 +26,6 @@ enum {
 	SN_WORKER_CONTROL, /* (the lowest free numbers) must not find its files in the place of our sockets */
 	SN_WORKER_SLOT1,
 	SN_WORKER_LOCK,
-	SN_WORKER_FIRST_OWN = 16,
 	SN_WORKER_PACKET = 4097,
 	SN_WORKER_SLOTS = 8, /* exo: WORKER_JOBS */
 	SN_WORKER_WHY = 1024,
@@ -69,6 +69,7 @@ struct sn_worker {
 	struct sn_home home;
 	struct sn_config config;
 	struct sn_spool spool;
+	struct sn_fd_id work, control; /* the sockets */
 	int slots
 		[SN_WORKER_SLOTS]; /* writing ends of the output pipes; -1: the first workitem for it brings one */
 	atomic_uint slot_now;	   /* of the workitem at hand, or the last one */
@@ -78,6 +79,7 @@ struct sn_worker {
 		char leaf[SN_ATTEMPT_SIZE], name[SN_NAME_SIZE];
 		unsigned attempt;
 		int fd; /* its file in open/, locked (claim.1), at its end; -1: no more */
+		struct sn_fd_id file;
 		struct sn_buf body;
 		struct sn_workitem item; /* of sn_worker_look() */
 		bool runs;		 /* under `writing`, as `messages`: those that were sent on the way */
@@ -109,6 +111,8 @@ void sn_worker_tell(const char *fmt, ...) SN_PRINTF(1, 2);
 char *sn_worker_code(const struct sn_worker *w) SN_CHECK;
 /* worker_work.c: false when there is no more. */
 bool sn_worker_next(struct sn_worker *w) SN_CHECK;
+/* Unlocks its file, if it still has it. */
+void sn_worker_let_go(struct sn_worker *w);
 /* worker_watch.c: starts the watch thread. 0 or -errno. */
 int sn_worker_watch(struct sn_worker *w) SN_CHECK;
 /* A detached thread with a small stack and all signals blocked: those are for the main thread. 0 or -errno. */

@@ -41,7 +41,7 @@ int sn_worker_replay(struct sn_worker *w, int fd, bool raw)
 {
 	char why[SN_WORKER_WHY] = "";
 	struct sn_answer a = {0};
-	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN), r = read_body(w, fd);
+	int out = sn_fd_dup_high(STDOUT_FILENO), r = read_body(w, fd);
 
 	if (r == 0 && (out < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0))
 		r = -errno;

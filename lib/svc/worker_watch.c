@@ -34,9 +34,17 @@ static void handle(struct sn_worker *w, char *text)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
-/* exo is gone: so is everything that this worker started. */
-static SN_NORETURN void orphaned(void)
+/* Not the participant's, in the place of ours. */
+static bool is_ours(const struct sn_worker *w)
 {
+	return sn_fd_is(SN_WORKER_WORK, &w->work) && sn_fd_is(SN_WORKER_CONTROL, &w->control);
+}
+
+/* exo is gone: so is everything that this worker started. */
+static SN_NORETURN void orphaned(const struct sn_worker *w)
+{
+	if (!is_ours(w))
+		sn_err("worker: the participant's code has closed its sockets to exo");
 	(void)kill(0, SIGKILL); /* our own group */
 	_exit(SN_EXIT_TEMPORARY);
 }
@@ -53,11 +61,11 @@ static void *watch(void *arg)
 		if (poll(p, SN_COUNT(p), -1) < 0)
 			continue; /* EINTR */
 		if ((p[0].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) != 0) {
-			if (sn_fd_recv(SN_WORKER_CONTROL, text, sizeof text, &passed, 0) <= 0)
-				orphaned();
+			if (!is_ours(w) || sn_fd_recv(SN_WORKER_CONTROL, text, sizeof text, &passed, 0) <= 0)
+				orphaned(w);
 			handle(w, text);
 		} else if ((p[1].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) {
-			orphaned();
+			orphaned(w);
 		}
 	}
 	return NULL;

@@ -41,7 +41,7 @@ static int redirect(struct sn_worker *w, unsigned number, int fresh)
 	int *slot = &w->slots[number];
 
 	if (fresh >= 0 && *slot < 0)
-		*slot = fcntl(fresh, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN);
+		*slot = sn_fd_dup_high(fresh);
 	else if (fresh >= 0 && dup3(fresh, *slot, O_CLOEXEC) < 0)
 		return -errno;
 	w->slot_now = number;
@@ -66,14 +66,17 @@ static const char *left_behind(struct sn_worker *w, bool dirty)
 static int read_body(struct sn_worker *w)
 {
 	int r = SN_FAIL("claim.2");
-	size_t size;
+	struct stat st;
 
 	if (r < 0)
 		return r;
-	w->job.fd = sn_claim(&w->spool, w->job.name, &size);
+	w->job.fd = sn_claim(&w->spool, w->job.name, &st);
+	if (w->job.fd == -ENOENT && sn_spool_verify(&w->spool) < 0)
+		return -EBADF; /* looked for in a directory of the participant's */
 	if (w->job.fd < 0)
 		return w->job.fd;
-	r = sn_fd_read_sized(w->job.fd, &w->job.body, size);
+	w->job.file = (struct sn_fd_id){st.st_dev, st.st_ino};
+	r = sn_fd_read_sized(w->job.fd, &w->job.body, (size_t)st.st_size);
 	if (r == 0 && sn_digest_short(w->job.body.data, w->job.body.len) != sn_name_digest(w->job.name))
 		r = -EBADMSG;
 	return r;
@@ -122,9 +125,10 @@ int sn_worker_message(struct sn_worker *w, enum sn_send kind, const void *body, 
 }
 
 /* Before exo hears that it is over: the next one to lock it may be told at once. */
-static void let_go(struct sn_worker *w)
+void sn_worker_let_go(struct sn_worker *w)
 {
-	if (w->job.fd >= 0)
+	if (sn_fd_is(w->job.fd,
+		     &w->job.file))	/* else user code has closed it; that may be a file of its own */
 		(void)close(w->job.fd); /* it was only read */
 	w->job.fd = -1;
 }
@@ -139,6 +143,13 @@ static void tell_done(struct sn_worker *w, enum sn_outcome outcome, const char *
 	sn_worker_send(text, (size_t)(stpcpy(to, end) - text));
 }
 
+/* Only the next worker can store anything again, or find out what there is to do. */
+static SN_NORETURN void end_without_spool(void)
+{
+	sn_err("worker: the participant's code has closed the directories of its spool");
+	_exit(SN_EXIT_TEMPORARY); /* counts as an attempt */
+}
+
 static void do_work(struct sn_worker *w)
 {
 	int64_t started_us = sn_clock_real_us();
@@ -151,7 +162,9 @@ static void do_work(struct sn_worker *w)
 	if (w->forked)
 		_exit(0); /* a fork of the participant's came out of its code */
 	r = write_result(w, &a, started_us);
-	let_go(w);
+	sn_worker_let_go(w);
+	if (r == -EBADF) /* exo is not told: that socket may be a stranger's now, too */
+		end_without_spool();
 	if (w->class->release != NULL)
 		w->class->release(w, &a);
 	if (r < 0)
@@ -171,8 +184,10 @@ static void begin(struct sn_worker *w)
 	} else if (r == -ENOENT || r == -EAGAIN) {
 		sn_worker_tell("gone %s %s", w->job.leaf, left_behind(w, false));
 	} else if (r == -EBADMSG || r == -E2BIG) {
-		let_go(w);
+		sn_worker_let_go(w);
 		sn_worker_tell("damaged %s %s", w->job.leaf, left_behind(w, false));
+	} else if (r == -EBADF) {
+		end_without_spool();
 	} else {
 		sn_err("cannot read %s: %s", w->job.leaf, strerror(-r));
 		_exit(1); /* counts as an attempt */

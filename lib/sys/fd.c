@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+enum { HIGH = 64 };
+
 int sn_fd_write_all(int fd, const void *buf, size_t len)
 {
 	const char *p = buf;
@@ -118,4 +120,40 @@ ssize_t sn_fd_recv(int sock, char *buf, size_t size, int *ret_fd, int flags)
 	buf[n] = '\0';
 	*ret_fd = sn_fd_steal(&fd);
 	return n;
+}
+
+int sn_fd_dup_high(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH);
+
+	if (high < 0)
+		high = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return high < 0 ? -errno : high;
+}
+
+void sn_fd_move_high(int *fd)
+{
+	const int high = fcntl(*fd, F_DUPFD_CLOEXEC, HIGH);
+
+	if (high < 0) /* limit_files = 64 */
+		return;
+	(void)close(*fd); /* the other one is kept */
+	*fd = high;
+}
+
+int sn_fd_identify(int fd, struct sn_fd_id *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret = (struct sn_fd_id){st.st_dev, st.st_ino};
+	return 0;
+}
+
+bool sn_fd_is(int fd, const struct sn_fd_id *id)
+{
+	struct sn_fd_id now = {0};
+
+	return fd >= 0 && sn_fd_identify(fd, &now) == 0 && now.dev == id->dev && now.ino == id->ino;
 }

@@ -58,9 +58,10 @@ int stacks_prepare(void)
 {
 	struct sigaction sa = {.sa_handler = take, .sa_flags = SA_RESTART};
 	shot.null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	shot.fd = shot.null < 0 ? -1 : fcntl(shot.null, F_DUPFD_CLOEXEC, SN_WORKER_FIRST_OWN);
+	shot.fd = shot.null < 0 ? -1 : sn_fd_dup_high(shot.null);
 	if (shot.fd < 0 || sem_init(&shot.taken, 0, 0) < 0 || sigaction(stacks_signal(), &sa, NULL) < 0)
 		return -errno;
+	sn_fd_move_high(&shot.null);
 	return python_stacks_on_signal(python_signal(), shot.fd);
 }
 

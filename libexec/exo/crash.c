@@ -16,8 +16,8 @@ void crash_answer(struct exo *x, const struct item *it, const char *why, const s
 	const struct death *d = deaths_find(&x->deaths, it->name);
 	unsigned tried = d != NULL && d->count > it->attempt ? d->count : it->attempt;
 	char message[DEATH_WHY_SIZE + 64];
-	size_t size;
-	SN_AUTOFD int lock = sn_claim(&x->spool, it->name, &size); /* nobody holds it meanwhile */
+	struct stat st;
+	SN_AUTOFD int lock = sn_claim(&x->spool, it->name, &st); /* nobody holds it meanwhile */
 
 	if (lock == -ENOENT) { /* its note and x->deaths remember the attempts */
 		sn_info("name=%s: held, or not there any more: no error reply now", it->name);

@@ -132,11 +132,11 @@ static bool next(struct withdrawal *w, struct item *ret)
  * another has it. */
 static int wanted(const struct withdrawal *w, const struct item *it)
 {
-	size_t size;
+	struct stat st;
 
 	if (w->place == WAITING && (exo_held(w->x, it->name) != NULL || !answered_not(&w->seen, it->name)))
 		return -1;
-	return key_names(w->x, w->key, it) ? sn_claim(&w->x->spool, it->name, &size) : -1;
+	return key_names(w->x, w->key, it) ? sn_claim(&w->x->spool, it->name, &st) : -1;
 }
 
 /* Afterwards nobody else has it. */

@@ -321,7 +321,7 @@ crash_of_one()
 		    os.closerange(3, 65536)
 	PY
 	crash_of_one close_all 'exited with code 111'
-	field "$n" '["error"]["trace"]' | grep -q 'socket'
+	field "$n" '["error"]["trace"]' | grep -q 'directories of its spool'
 }
 
 @test "a handler that closes every descriptor and opens others in their place" {
@@ -332,6 +332,121 @@ crash_of_one()
 		    self.sockets = [socket.socketpair() for _ in range(20)] # they would take what we say, and keep it
 	PY
 	crash_of_one close_all 'exited with code 111'
+}
+
+@test "a handler that closes what it finds below 60, as daemons do, and opens files there: nobody takes them for his own" {
+	handler_with <<-'PY'
+		mine = []
+		def do_close_low(self, f):
+		    os.closerange(3, 60)
+		    os.makedirs(STATE + "/dir", exist_ok=True)
+		    self.mine = [os.open(STATE + ("/dir" if i % 2 else f"/file.{i}"), os.O_RDONLY if i % 2 else os.O_RDWR | os.O_CREAT)
+		                 for i in range(3, 60)]
+		    assert self.mine == list(range(3, 60))
+		    print("closed", f.n)
+		    if os.fork() == 0:
+		        try:
+		            self.look()
+		        finally:
+		            os._exit(0 if self.whole else 1)
+		    f.child = os.wait()[1]
+		    self.look()
+		def look(self):
+		    self.whole = False
+		    for i in self.mine:
+		        assert os.path.samestat(os.fstat(i), os.stat(STATE + ("/dir" if i % 2 else f"/file.{i}"))), i
+		    self.whole = True
+		def do_look(self, f):
+		    self.look()
+		    print("looked", f.n)
+	PY
+	start_ready
+	last=$(put n=0 do=close_low)
+	wait_until 20 has_result "$last"
+	for i in 1 2 3 4 5 6 7 8; do put n=$i do=look >/dev/null; last=$(put n=$i do=close_low); done
+	wait_until 20 has_result "$last"
+	wait_until 20 results 17
+	[ "$(heads 'outcome: ok')" -eq 17 ]
+	[ "$(heads 'attempt: 1')" -eq 17 ]
+	[ "$(field "$last" '["fields"]["child"]')" = 0 ]
+	[ "$(grep -c '^\[20261122-1028-renejayu-pobapeze 0_0_0\] \(closed\|looked\)' "$LOG")" -eq 17 ]
+	[ -z "$(find "$S" -name 'file.*' -size +0)" ]
+	[ -z "$(ls "$S/dir")" ]
+	[ "$(status restarts)" = 0 ]
+}
+
+@test "a handler that closes every descriptor and opens directories in their place: nothing is written there" {
+	handler_with <<-'PY'
+		def do_close_all(self, f):
+		    os.closerange(3, 4096)
+		    os.makedirs(STATE + "/dir", exist_ok=True)
+		    self.dirs = [os.open(STATE + "/dir", os.O_RDONLY) for _ in range(200)]
+	PY
+	crash_of_one close_all 'exited with code 111'
+	[ -z "$(ls "$S/dir")" ]
+	field "$n" '["error"]["trace"]' | grep -q 'directories of its spool'
+}
+
+@test "a handler that closes the descriptors above its worker's sockets: no room is waited for" {
+	handler_with <<-'PY'
+		def do_close_high(self, f):
+		    os.closerange(64, 4096)
+	PY
+	crash_of_one close_high 'exited with code 111'
+	field "$n" '["error"]["trace"]' | grep -q 'directories of its spool'
+}
+
+@test "a handler that closes its worker's sockets alone: what it did counts" {
+	handler_with <<-'PY'
+		def do_close_sockets(self, f):
+		    os.closerange(60, 64)
+	PY
+	start_ready
+	n=$(put n=1 do=close_sockets)
+	wait_until 20 has_result "$n"
+	wait_until 20 logged "name=$n attempt=1: had its answer when its worker ended"
+	logged 'its socket to exo cannot be used any more'
+	[ "$(header "$n" outcome)" = ok ]
+	result_once "$n"
+}
+
+@test "a handler that opens directories in the place of its worker's: what waits next is not taken for gone" {
+	handler_with <<-'PY'
+		def do_replace(self, f):
+		    os.makedirs(STATE + "/dir", exist_ok=True)
+		    d = os.open(STATE + "/dir", os.O_RDONLY)
+		    for fd in map(int, os.listdir("/proc/self/fd")):
+		        try:
+		            if os.readlink(f"/proc/self/fd/{fd}").endswith("/open"):
+		                os.dup2(d, fd)
+		        except FileNotFoundError:
+		            pass
+	PY
+	start_ready
+	n=$(put n=1 do=replace)
+	wait_until 20 has_result "$n"
+	n=$(put n=2)
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = ok ]
+	logged 'directories of its spool'
+	not logged 'not there any more, or held'
+}
+
+@test "a question to a handler that has closed every descriptor: its worker says what it ended of" {
+	handler_with <<-'PY'
+		def do_close_all(self, f):
+		    os.closerange(3, 4096)
+		    open(STATE + "/closed", "w").close()
+		    time.sleep(600)
+	PY
+	echo 'max_attempts = 1' >>"$CONF"
+	start_ready
+	n=$(put n=1 do=close_all)
+	wait_until 20 test -e "$S/closed"
+	"$LIB/ctl.py" "$H" P1 "status $n wait=500" >/dev/null
+	wait_until 20 has_result "$n"
+	[ "$(header "$n" outcome)" = crash ]
+	field "$n" '["error"]["trace"]' | grep -q 'socket'
 }
 
 @test "100 MB in one line: in pieces into the log, exo stays small and answers meanwhile" {

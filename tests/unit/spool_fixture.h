@@ -71,7 +71,7 @@ static inline void deliver(struct fixture *f)
 /* As a worker does: a descriptor. */
 static inline int claim(struct fixture *f)
 {
-	int fd = sn_claim(&f->s, f->name, &(size_t){0});
+	int fd = sn_claim(&f->s, f->name, &(struct stat){0});
 
 	assert_true(fd >= 0);
 	return fd;

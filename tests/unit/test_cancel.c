@@ -125,7 +125,7 @@ static void withdraw(void **state)
 	assert_int_equal(unsetenv("SKYNET_FAIL"), 0);
 	fd = sn_cancel_withdraw(&f->s, f->name);
 	assert_true(fd >= 0);
-	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -EAGAIN); /* as long as it is open */
+	assert_int_equal(sn_claim(&f->s, f->name, &(struct stat){0}), -EAGAIN); /* as long as it is open */
 	assert_int_equal(sn_cancel_withdraw(&f->s, f->name), -EAGAIN);
 	assert_true(test_exists(f->s.open, f->name)); /* the ledger keeps it */
 	assert_int_equal(close(fd), 0);

@@ -16,7 +16,7 @@ static void claims(void **state)
 	char text[BODY_LEN + 1];
 	int fd;
 
-	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -ENOENT);
+	assert_int_equal(sn_claim(&f->s, f->name, &(struct stat){0}), -ENOENT);
 	assert_int_equal(sn_claimed(&f->s, f->name), -ENOENT);
 	deliver(f);
 	assert_int_equal(sn_claimed(&f->s, f->name), 0);
@@ -24,7 +24,7 @@ static void claims(void **state)
 	assert_int_equal(pread(fd, text, sizeof text, 0), BODY_LEN);
 	assert_memory_equal(text, BODY, BODY_LEN);
 	assert_int_equal(sn_claimed(&f->s, f->name), 1);
-	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -EAGAIN);
+	assert_int_equal(sn_claim(&f->s, f->name, &(struct stat){0}), -EAGAIN);
 	assert_int_equal(sn_claim_lock(&f->s, f->name, true), -EAGAIN);
 	assert_int_equal(close(fd), 0);
 	assert_int_equal(sn_claimed(&f->s, f->name), 0);
@@ -39,21 +39,21 @@ static void claim_refuses(void **state)
 
 	deliver(f);
 	assert_int_equal(setenv("SKYNET_FAIL", "claim.1:eio", 1), 0);
-	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -EIO);
+	assert_int_equal(sn_claim(&f->s, f->name, &(struct stat){0}), -EIO);
 	assert_int_equal(unsetenv("SKYNET_FAIL"), 0);
 	hold(f);
-	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -ENOENT);
+	assert_int_equal(sn_claim(&f->s, f->name, &(struct stat){0}), -ENOENT);
 	assert_int_equal(sn_claimed(&f->s, f->name), 0); /* and keeps no lock */
 	fd = sn_claim_lock(&f->s, f->name, false);	 /* for who takes it away */
 	assert_true(fd >= 0);
 	assert_int_equal(close(fd), 0);
 	assert_int_equal(unlinkat(f->s.open, f->name, 0), 0);
 	assert_int_equal(symlinkat("/etc/passwd", f->s.open, f->name), 0);
-	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -ELOOP);
+	assert_int_equal(sn_claim(&f->s, f->name, &(struct stat){0}), -ELOOP);
 	assert_int_equal(unlinkat(f->s.open, f->name, 0), 0);
 	assert_int_equal(mkfifoat(f->s.open, f->name, 0644), 0);
 	(void)alarm(10);
-	fd = sn_claim(&f->s, f->name, &(size_t){0}); /* and does not wait for a writer */
+	fd = sn_claim(&f->s, f->name, &(struct stat){0}); /* and does not wait for a writer */
 	(void)alarm(0);
 	if (fd >= 0)
 		assert_int_equal(close(fd), 0);
@@ -83,7 +83,7 @@ static pid_t locked_by_child(struct fixture *f, bool (*lock)(struct fixture *), 
 
 static bool lock_as_worker(struct fixture *f)
 {
-	return sn_claim(&f->s, f->name, &(size_t){0}) >= 0;
+	return sn_claim(&f->s, f->name, &(struct stat){0}) >= 0;
 }
 
 static bool lock_to_look(struct fixture *f)
@@ -190,7 +190,7 @@ static void holds(void **state)
 	assert_int_equal(sn_hold(&f->s, f->name), 0);
 	assert_int_equal(sn_hold(&f->s, f->name), 1);
 	assert_int_equal(sn_recover_find(&f->s, f->name), SN_HELD);
-	assert_int_equal(sn_claim(&f->s, f->name, &(size_t){0}), -ENOENT);
+	assert_int_equal(sn_claim(&f->s, f->name, &(struct stat){0}), -ENOENT);
 	assert_int_equal(sn_claimed(&f->s, f->name), 0); /* the lock is gone */
 	assert_int_equal(sn_hold_release(&f->s, f->name), 0);
 	assert_int_equal(sn_hold_release(&f->s, f->name), 1);

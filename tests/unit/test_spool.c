@@ -1,6 +1,7 @@
 #include "spool_fixture.h"
 
 #include <sys/inotify.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/mem.h"
@@ -54,6 +55,46 @@ static void open_refuses(void **state)
 	assert_int_equal(symlinkat("P1", f->dir->fd, "P2"), 0);
 	assert_int_equal(sn_spool_open(&s, f->dir->fd, "P2", SN_SPOOL_WORK), -ENOTDIR);
 	assert_int_equal(sn_dir_count(fds), before); /* nothing stays open */
+}
+
+/* Beside code of the participant's: out of its way, and known again; where there is no such number, where they are. */
+static void open_beside_strangers(void **state)
+{
+	static const rlim_t MOST[] = {1024, 66, 64};
+	struct fixture *f = *state;
+	struct rlimit all, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	for (size_t i = 0; i < SN_COUNT(MOST); i++) {
+		struct sn_spool s;
+
+		few.rlim_cur = MOST[i];
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		assert_int_equal(sn_spool_open(&s, f->dir->fd, "P1", SN_SPOOL_WORK), 0);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+		assert_int_equal(s.open >= 64 && s.result >= 64, MOST[i] > 64);
+		assert_int_equal(s.root >= 64 && s.work >= 64 && s.cur >= 64, MOST[i] > 66);
+		assert_int_equal(sn_spool_verify(&s), 0);
+		assert_int_equal(dup3(s.cur, s.result, O_CLOEXEC), s.result);
+		assert_int_equal(sn_spool_verify(&s), -EBADF);
+		sn_spool_release(&s);
+	}
+}
+
+/* A directory of the participant's gets no journal. */
+static void result_beside_strangers(void **state)
+{
+	struct fixture *f = *state;
+	int result = fcntl(f->s.result, F_DUPFD_CLOEXEC, 0);
+
+	assert_int_equal(dup3(f->s.cur, f->s.result, O_CLOEXEC), f->s.result);
+	assert_int_equal(say(f, 0, "{}"), -EBADF);
+	assert_int_equal(close(f->s.result), 0);
+	assert_int_equal(say(f, 0, "{}"), -EBADF);
+	assert_int_equal(sn_dir_count(f->s.cur), 0);
+	f->s.result = result;
+	work(f, "{}");
 }
 
 /* -- the way of a workitem */
@@ -296,13 +337,22 @@ static void result_write_fails_clean(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SPOOL(make_and_open),	    SPOOL(open_refuses),
-		SPOOL(whole_way),	    SPOOL(buckets),
-		SPOOL(deliver_counts_up),   SPOOL(deliver_bad_names),
-		SPOOL(deliver_fails_clean), SPOOL(deliver_locks),
-		SPOOL(deliver_again),	    SPOOL(aside),
-		SPOOL(first_answer),	    SPOOL(messages),
-		SPOOL(result_is_readable),  SPOOL(result_write_fails_clean),
+		SPOOL(make_and_open),
+		SPOOL(open_refuses),
+		SPOOL(open_beside_strangers),
+		SPOOL(result_beside_strangers),
+		SPOOL(whole_way),
+		SPOOL(buckets),
+		SPOOL(deliver_counts_up),
+		SPOOL(deliver_bad_names),
+		SPOOL(deliver_fails_clean),
+		SPOOL(deliver_locks),
+		SPOOL(deliver_again),
+		SPOOL(aside),
+		SPOOL(first_answer),
+		SPOOL(messages),
+		SPOOL(result_is_readable),
+		SPOOL(result_write_fails_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
  *	consumer.c   main thread: the consuming connection, one channel per participant, acks
  *	deliver.c    main thread: a message becomes open/NAME (deliver.*), redeliveries join
  *	journals.c   main thread: the journals in work/result, and whose results are in them
+ *	busy.c       main thread: whose journals are polled, because results come densely
  *	results.c    main thread: result → publisher → retire.*
  *	messages.c   main thread: what participants send on the way
  *	publisher.c  a thread that owns the publishing connection
@@ -168,6 +169,11 @@ struct participant {
 	char *error;		     /* shown in status; NULL none */
 	struct item *air_next;	     /* the first that AIR does not know */
 	struct canceller *canceller; /* NULL: there was no cancel item yet */
+	bool busy;		     /* in bridge.busy: the watch is without IN_MODIFY, journals are polled */
+	TAILQ_ENTRY(participant) busy_link;
+	unsigned found;	     /* records in its journals, since found_since_ns or the last poll */
+	unsigned vain_polls; /* in a row */
+	int64_t found_since_ns;
 };
 TAILQ_HEAD(participant_list, participant);
 
@@ -179,7 +185,7 @@ struct bridge {
 	struct sn_config config;
 	int spooldir, rundir, libdir, lock, inotify;
 	int rundirs; /* home.run: all the run directories */
-	struct participant_list participants;
+	struct participant_list participants, busy;
 	STAILQ_HEAD(, detached) detached; /* results.c */
 	struct item_list ready, waiting, unsynced, talking, muted;
 	struct sn_name_clock names;
@@ -205,6 +211,7 @@ struct bridge {
 	unsigned locks;	       /* of items: descriptors */
 	double reconcile_s;    /* from one to the next; as old is a journal that is unlinked */
 	ev_timer sync_timer, reconcile_timer, retry_timer, room_timer, stop_timer;
+	ev_timer poll_timer; /* runs while some participant is busy */
 	ev_io inotify_watch;
 	ev_async wake; /* from the publisher and the disk thread */
 	ev_prepare prepare;
@@ -268,6 +275,14 @@ bool journals_next_answer(struct item *it);
 /* One of what is pending in it is not any more. */
 void journals_release(struct journal *j);
 void journals_close(struct participant *p);
+
+/* busy.c: hearing of results, by inotify or, where they come densely, by looking each millisecond */
+/* The watch on work/result, anew or another one; new journals are heard of in any case. 0 or -errno: as before. */
+int busy_watch(struct participant *p, bool modify) SN_CHECK;
+/* An event was looked at: are there so many that it is busy? */
+void busy_heard(struct participant *p);
+void busy_poll(struct ev_loop *loop, ev_timer *w, int events);
+void busy_end(struct participant *p); /* it goes */
 
 /* messages.c */
 /* A record with a message; `it` may be NULL. False: there are too many, read it again when some are gone. */

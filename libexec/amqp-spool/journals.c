@@ -158,6 +158,7 @@ static bool read_on(struct journal *j, unsigned *budget)
 		return false;
 	while (!j->bad && *budget > 0 && (e = sn_records_next(&r, &rec)) == 1) {
 		--*budget;
+		j->p->found++;
 		if (!take(j, &rec))
 			return false;
 		j->at = r.at;

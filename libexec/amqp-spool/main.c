@@ -39,8 +39,10 @@ static void on_inotify(struct ev_loop *loop, ev_io *w, int events)
 		{
 			if ((e.mask & IN_Q_OVERFLOW) != 0)
 				p->rescan = true;
-			else if (p->watch == e.wd && e.len > 0)
+			else if (p->watch == e.wd && e.len > 0) {
 				journals_event(p, buf.bytes + at + sizeof e);
+				busy_heard(p);
+			}
 		}
 		at += (ssize_t)sizeof e + e.len;
 	}
@@ -212,11 +214,12 @@ static void add_watchers(struct bridge *b)
 	ev_prepare_init(&b->prepare, on_prepare);
 	ev_init(&b->sync_timer, on_sync_timer);
 	ev_init(&b->retry_timer, on_retry);
+	ev_init(&b->poll_timer, busy_poll);
 	ev_init(&b->stop_timer, on_stop_timer);
 	ev_timer_init(&b->room_timer, on_room, FULL_RETRY_S, FULL_RETRY_S); /* runs while b->full */
 	ev_timer_init(&b->reconcile_timer, on_reconcile, b->reconcile_s, b->reconcile_s);
 	b->inotify_watch.data = b->wake.data = b->prepare.data = b->sync_timer.data = b->retry_timer.data =
-		b->room_timer.data = b->stop_timer.data = b->reconcile_timer.data = b;
+		b->poll_timer.data = b->room_timer.data = b->stop_timer.data = b->reconcile_timer.data = b;
 	ev_io_start(b->loop, &b->inotify_watch);
 	ev_async_start(b->loop, &b->wake);
 	ev_prepare_start(b->loop, &b->prepare);
@@ -233,6 +236,7 @@ static int start(struct bridge *b)
 	b->started_us = sn_clock_real_us();
 	b->reconcile_s = reconcile_every_s();
 	TAILQ_INIT(&b->participants);
+	TAILQ_INIT(&b->busy);
 	TAILQ_INIT(&b->ready);
 	TAILQ_INIT(&b->waiting);
 	TAILQ_INIT(&b->unsynced);

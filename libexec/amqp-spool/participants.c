@@ -45,6 +45,7 @@ static void participant_free(struct participant *p)
 	consumer_drop(b->consumer, p);
 	cancel_free(p);
 	rescan_end(p);
+	busy_end(p);
 	if (p->watch >= 0)
 		(void)inotify_rm_watch(b->inotify, p->watch);
 	for (it = TAILQ_FIRST(&b->unsynced); it != NULL; it = next) {
@@ -86,7 +87,6 @@ static int open_spool(struct participant *p)
 	const struct sn_spool_owner nobody = {(uid_t)-1, (gid_t)-1, (gid_t)-1, (gid_t)-1};
 	struct bridge *b = p->b;
 	int r = sn_spool_open(&p->spool, b->spooldir, p->name, SN_SPOOL_BRIDGE);
-	char path[64];
 
 	if (r == -ENOENT && !b->home.system) { /* removed by hand; in the system home root must make it */
 		r = sn_spool_make(b->spooldir, p->name, &nobody);
@@ -95,11 +95,10 @@ static int open_spool(struct participant *p)
 	}
 	if (r < 0)
 		return r;
-	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", p->spool.result);
-	p->watch = inotify_add_watch(b->inotify, path, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
-	if (p->watch < 0)
+	r = busy_watch(p, true);
+	if (r < 0)
 		sn_warn("participant=%s: no inotify watch (%s): results are seen every 30 s", p->name,
-			strerror(errno));
+			strerror(-r));
 	return recover_participant(p);
 }
 

@@ -89,6 +89,18 @@ int answer_make(struct exo *x, const struct item *it, const struct answer *a)
 	return r == -ENOENT ? 0 : r;
 }
 
+int answer_unless_held(struct exo *x, const struct item *it, const struct answer *a)
+{
+	struct stat st;
+	SN_AUTOFD int lock = sn_claim(&x->spool, it->name, &st); /* until the answer is there */
+
+	if (lock == -EAGAIN || (lock == -ENOENT && sn_claim_held(&x->spool, it->name))) {
+		sn_info("name=%s: held, or in hand: no error reply now", it->name);
+		return -EBUSY;
+	}
+	return answer_make(x, it, a); /* which sees what else is wrong, or that it is gone */
+}
+
 void answer_stored(struct exo *x, const struct item *it, const char *outcome)
 {
 	struct cancel *k = x->control.cancels != NULL ? cancel_find(x, it->name) : NULL;

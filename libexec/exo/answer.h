@@ -15,9 +15,12 @@ struct answer {
 	const struct ring *ring; /* its trace; NULL none */
 };
 
-/* The workitem with an error in it, as its result. 0, also when it was retired; -errno, which is logged: a rescan comes
- * back to it. */
+/* The workitem with an error in it, as its result; it is locked. 0, also when it was retired; -errno, which is logged: a rescan
+ * comes back to it. */
 int answer_make(struct exo *x, const struct item *it, const struct answer *a) SN_CHECK;
+/* The same for one that is not locked, whose worker has just ended, say: somebody may hold it in that moment. -EBUSY: so it
+ * is, or another has the lock, who may be about to: no answer now, it is looked at again when it is released. */
+int answer_unless_held(struct exo *x, const struct item *it, const struct answer *a) SN_CHECK;
 /* Its worker has stored one, or it needs none any more. */
 void answer_stored(struct exo *x, const struct item *it, const char *outcome);
 

@@ -110,11 +110,11 @@ void cancel_settle(struct cancel *k, const struct item *it, const char *how, con
 	char message[256];
 
 	(void)snprintf(message, sizeof message, "%s: cancelled: %s", k->x->name, how); /* cut if ever */
-	if (answer_make(k->x, it,
-			&(struct answer){.outcome = SN_CANCELLED,
-					 .silent = k->quiet,
-					 .message = message,
-					 .ring = ring}) < 0)
+	if (answer_unless_held(k->x, it,
+			       &(struct answer){.outcome = SN_CANCELLED,
+						.silent = k->quiet,
+						.message = message,
+						.ring = ring}) < 0)
 		return;
 	if (k->killed)
 		say(k, (struct cancel_event){.event = "killed"});

@@ -15,15 +15,16 @@ void crash_answer(struct exo *x, const struct item *it, const char *why, const s
 {
 	const struct death *d = deaths_find(&x->deaths, it->name);
 	unsigned tried = d != NULL && d->count > it->attempt ? d->count : it->attempt;
-	char message[DEATH_WHY_SIZE + 64];
-	struct stat st;
-	SN_AUTOFD int lock = sn_claim(&x->spool, it->name, &st); /* nobody holds it meanwhile */
+	const bool late = d != NULL && d->late;
+	char message[DEATH_WHY_SIZE + 64], times[32] = "";
 
-	if (lock == -ENOENT) { /* its note and x->deaths remember the attempts */
-		sn_info("name=%s: held, or not there any more: no error reply now", it->name);
-		return;
-	}
-	(void)snprintf(message, sizeof message, "%s: %s (%u attempt%s)", x->name, why, tried,
-		       tried == 1 ? "" : "s"); /* cut if ever */
-	(void)!answer_make(x, it, &(struct answer){.outcome = SN_CRASH, .message = message, .ring = ring});
+	if (!late)
+		(void)snprintf(times, sizeof times, " (%u attempt%s)", tried,
+			       tried == 1 ? "" : "s");				  /* fits */
+	(void)snprintf(message, sizeof message, "%s: %s%s", x->name, why, times); /* cut if ever */
+	/* If not now: its note and x->deaths remember the attempts. */
+	(void)!answer_unless_held(x, it,
+				  &(struct answer){.outcome = late ? SN_TIMED_OUT : SN_CRASH,
+						   .message = message,
+						   .ring = ring});
 }

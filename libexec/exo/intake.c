@@ -28,7 +28,7 @@ void intake_resume(struct exo *x, const struct item *it)
 
 	if (cancel_intercept(x, it))
 		return;
-	if (tried >= x->config.participant.max_attempts) {
+	if (tried >= x->config.participant.max_attempts || (d != NULL && d->late)) {
 		crash_answer(x, it, d != NULL ? d->why : "exo ended while it was worked on", NULL);
 		return;
 	}

@@ -188,6 +188,12 @@ unsigned deaths_add(struct deaths *d, const char *name, unsigned attempt, const 
 	return e->count;
 }
 
+void deaths_late(struct deaths *d, const char *name, const char *why)
+{
+	(void)deaths_add(d, name, 0, why);
+	find(d, name)->late = true;
+}
+
 const struct death *deaths_find(const struct deaths *d, const char *name)
 {
 	return find(d, name);

@@ -56,6 +56,7 @@ enum { DEATHS_MAX = 256, DEATH_WHY_SIZE = 160 };
 struct death {
 	char name[SN_NAME_SIZE];
 	unsigned count;
+	bool late; /* its time was over: it is to be answered, and not to run again */
 	char why[DEATH_WHY_SIZE];
 };
 
@@ -66,6 +67,8 @@ struct deaths {
 
 /* One more; the oldest entry makes room. Returns the number so far. */
 unsigned deaths_add(struct deaths *d, const char *name, unsigned attempt, const char *why);
+/* One more, and the last. */
+void deaths_late(struct deaths *d, const char *name, const char *why);
 const struct death *deaths_find(const struct deaths *d, const char *name);
 void deaths_forget(struct deaths *d, const char *name);
 void deaths_release(struct deaths *d);

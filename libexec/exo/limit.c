@@ -93,14 +93,11 @@ void limit_end(struct worker *w)
 void limit_answer(struct worker *w, const struct item *it, const struct ring *ring)
 {
 	struct exo *x = w->x;
-	char message[DEATH_WHY_SIZE];
+	char why[DEATH_WHY_SIZE];
 
-	(void)snprintf(message, sizeof message, "%s: not done within time_limit (%g s)", x->name,
-		       limit_s(w)); /* cut if ever */
-	if (answer_make(x, it, &(struct answer){.outcome = SN_TIMED_OUT, .message = message, .ring = ring}) <
-	    0)
-		(void)deaths_add(&x->deaths, it->name, x->config.participant.max_attempts,
-				 message); /* it does not run again */
+	(void)snprintf(why, sizeof why, "not done within time_limit (%g s)", limit_s(w)); /* fits */
+	deaths_late(&x->deaths, it->name, why); /* it does not run again, answered now or later */
+	crash_answer(x, it, why, ring);
 }
 
 bool limit_refuses(struct worker *w, const struct job *job)

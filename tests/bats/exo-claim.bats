@@ -359,7 +359,7 @@ noting_handler()
 		[ $i -lt 3 ] || hold "$n"
 		kill -KILL "$(worker_pid)"
 	done
-	wait_until 20 logged "name=$n: held, or not there"
+	wait_until 20 logged "name=$n: held, or in hand"
 	rescanned 1
 	not has_result "$n"
 	release "$n"
@@ -384,11 +384,71 @@ noting_handler()
 	hold "$n"
 	: >"$S/go"
 	one_more
-	wait_until 20 logged "name=$n: held, or not there"
+	wait_until 20 logged "name=$n: held, or in hand"
 	not has_result "$n"
 	release "$n"
 	wait_until 20 has_result "$n"
 	[ "$(header "$n" outcome)" = crash ]
+}
+
+# spool-hold has the lock the moment its worker is gone, and is slow to make the marker. (Here: a child has the same lock.)
+slow_hold()
+{
+	handler_with <<-PY
+		def do_locked(self, f):
+		    fd = next(i for i in os.listdir("/proc/self/fd") if "/open/" in os.readlink(f"/proc/self/fd/{i}"))
+		    file = os.readlink(f"/proc/self/fd/{fd}")
+		    script = f"while ! test -e {STATE}/hold; do sleep 0.05; done; ln {file} {file}.hold; : >{STATE}/held; exec {fd}>&-"
+		    p = subprocess.Popen(["setsid", "sh", "-c", script], pass_fds=[int(fd)], env={"PATH": os.environ["PATH"]})
+		    open(f"{STATE}/daemon.1", "w").write(str(p.pid))
+		    journal("locked")
+		    wait_for("never")
+	PY
+	start_ready
+	n=$(put n=1 do=locked)
+	wait_until 20 journal_count '^locked' 1
+}
+# What exo says when it leaves it unanswered; then it is held, and released.
+no_answer_before_release()
+{
+	wait_until 20 logged "name=$n: held, or in hand"
+	rescanned "$1"
+	not has_result "$n"
+	: >"$S/hold"
+	wait_until 60 test -e "$S/held"
+	rescanned "$((1 + $1))"
+	not has_result "$n"
+	release "$n"
+	wait_until 20 has_result "$n"
+	rescanned "$((2 + $1))"
+	result_once "$n"
+	journal_count '^begin 1 ' "$2"
+}
+
+@test "spool-hold between the last death of its worker and the error reply: answered when it is released" {
+	export SKYNET_RESCAN_S=0.5
+	echo 'max_attempts = 1' >>"$CONF"
+	slow_hold
+	kill -KILL "$(worker_pid)"
+	no_answer_before_release 1 1
+	[ "$(header "$n" outcome)" = crash ]
+}
+
+@test "spool-hold between the end of its time and the error reply: answered when it is released" {
+	export SKYNET_RESCAN_S=0.5
+	echo 'time_limit = 1' >>"$CONF"
+	slow_hold
+	no_answer_before_release 1 1
+	[ "$(header "$n" outcome)" = timeout ]
+	[ "$(field "$n" '["error"]["message"]')" = 'P1: not done within time_limit (1 s)' ]
+}
+
+@test "spool-hold between the end of a worker that did not listen to a cancel and the error reply: answered when it is released" {
+	export SKYNET_RESCAN_S=0.5
+	slow_hold
+	"$LIB/ctl.py" "$H" P1 "cancel $n kill=1 wait=0" >/dev/null
+	no_answer_before_release 1 1
+	[ "$(header "$n" outcome)" = cancelled ]
 }
 
 # --- to run again ---

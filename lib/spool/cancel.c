@@ -5,6 +5,8 @@
 #include "base/fail.h"
 #include "spool/claim.h"
 #include "sys/dir.h"
+#include "sys/fd.h"
+#include "sys/lock.h"
 
 static const char *const SUFFIXES[SN_CANCEL_LEAVES] = {
 	[SN_CANCEL_OTHER] = "",
@@ -44,6 +46,25 @@ static bool exists(int dir, const char *leaf)
 	return faccessat(dir, leaf, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* Locked until it is whole: a bridge that starts takes away what is not. -ESTALE: it did, in the instant before the lock. One
+ * that runs may file it as soon as it is whole, which is a rename. */
+static int write_locked(const struct sn_spool *s, const char *leaf, const void *body, size_t len)
+{
+	SN_AUTOFD int fd = openat(s->open, leaf, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	(void)!sn_lock_now(fd); /* not to be had: somebody keeps it locked, who may only read there */
+	r = sn_fd_write_all(fd, body, len);
+	if (r < 0)
+		(void)unlinkat(s->open, leaf, 0); /* the write error is what matters */
+	else if (fstat(fd, &st) == 0 && st.st_nlink == 0)
+		r = -ESTALE;
+	return r;
+}
+
 int sn_cancel_store(struct sn_spool *s, char name[SN_NAME_SIZE], const void *body, size_t len)
 {
 	char leaf[SN_CANCEL_LEAF_SIZE];
@@ -53,8 +74,8 @@ int sn_cancel_store(struct sn_spool *s, char name[SN_NAME_SIZE], const void *bod
 		return r;
 	do {
 		sn_cancel_format(name, SN_CANCEL_ITEM, leaf);
-		r = sn_dir_create(s->open, leaf, body, len);
-	} while (r == -EEXIST && sn_name_next_seq(name) == 0);
+		r = write_locked(s, leaf, body, len);
+	} while (r == -ESTALE || (r == -EEXIST && sn_name_next_seq(name) == 0));
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "data/digest.h"
 #include "spool/cancel.h"
+#include "spool/claim.h"
 #include "spool/recover.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
@@ -230,6 +231,8 @@ static bool cancel_trouble(struct sn_check *c, const char *leaf, enum sn_trouble
 		return !sn_check_exists(s->open, name) && sn_check_exists(s->open, leaf);
 	}
 	*ret = SN_CANCEL_DAMAGED;
+	if (sn_claimed(s, leaf) == 1) /* it is being written */
+		return false;
 	if (sn_dir_read(s->open, leaf, &b) == 0) /* else it was decided meanwhile */
 		found = sn_digest_short(b.data != NULL ? b.data : "", b.len) != sn_name_digest(name);
 	sn_buf_release(&b);

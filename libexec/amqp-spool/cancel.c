@@ -6,6 +6,7 @@
 
 #include "consumer.h"
 #include "data/digest.h"
+#include "spool/claim.h"
 #include "sys/dir.h"
 
 /* ---- redeliveries ------------------------------------------------------ */
@@ -223,8 +224,11 @@ enum delivered cancel_message(struct participant *p, char name[SN_NAME_SIZE], co
 static void remove_short(struct participant *p, const char *leaf, const char *name)
 {
 	struct sn_buf b = SN_BUF(p->config.participant.max_size_bytes);
-	int r = sn_dir_read(p->spool.open, leaf, &b);
+	SN_AUTOFD int lock = sn_claim_lock(&p->spool, leaf, false);
+	int r = lock < 0 ? lock : sn_dir_read(p->spool.open, leaf, &b);
 
+	if (r == -EAGAIN) /* spool-put is writing it: it is decided when it is whole */
+		return;
 	if (r == 0 && sn_digest_short(b.data != NULL ? b.data : "", b.len) != sn_name_digest(name)) {
 		sn_info("participant=%s name=%s: cut short, removed", p->name, leaf);
 		r = sn_dir_unlink(p->spool.open, leaf);

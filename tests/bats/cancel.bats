@@ -617,6 +617,31 @@ answer_for() # NAME BODY
 	wait_until 10 withdrawn w-a
 }
 
+@test "a cancel item that spool-put still writes when the bridge starts is left alone, and decided; what nobody writes any more is removed" {
+	cancel_home
+	string() { printf '{"cancel":true,"fei":"#<Ruote::HashWrapper:0x%s>"}' "$1"; }
+	leaf() { echo "20261122T105443.86511$1-0000-$(string "$1" | sha256sum | head -c 16)-_.cancel"; }
+	string 1 | head -c 20 >"$S/open/$(leaf 1)"
+	string 2 | head -c 20 >"$S/open/$(leaf 2)"
+	exec {half}>>"$S/open/$(leaf 1)" {empty}>"$S/open/$(leaf 3)"
+	flock "$half"
+	flock "$empty"
+	spool-check --repair P1 >"$T/check" || true
+	not grep -q -e "$(leaf 1)" -e "$(leaf 3)" "$T/check"
+	string 2 | head -c 20 >"$S/open/$(leaf 2)" # that is repaired
+	bridge_start
+	[ "$(ls "$S/open")" = "$(leaf 1; leaf 3)" ]
+	string 1 | tail -c +21 >&"$half"
+	string 3 >&"$empty"
+	flock -u "$half" # the bridge has the descriptors as well
+	flock -u "$empty"
+	exec {half}>&- {empty}>&-
+	for n in 1 3; do
+		wait_until 60 test -e "$S/done/20261122/1054/$(leaf $n)"
+		string $n | cmp - "$S/done/20261122/1054/$(leaf $n)"
+	done
+}
+
 @test "spool-check: a marker without a workitem, a cancel item that was cut short" {
 	cancel_home brokerless
 	spool-put P1 - <<-'JSON'

@@ -1,6 +1,8 @@
 /* lib/spool/cancel: what each step leaves, and what it does to what is there already. */
 #include "spool_fixture.h"
 
+#include <sys/wait.h>
+
 #include "spool/cancel.h"
 
 static bool there(int dir, const char *name, enum sn_cancel_leaf kind)
@@ -71,6 +73,37 @@ static void store(void **state)
 	sn_cancel_ring(&f->s, first);
 	sn_cancel_ring(&f->s, first); /* it is there already */
 	assert_true(there(f->s.result, first, SN_CANCEL_ITEM));
+}
+
+/* Locked until it is whole, and written again where it was taken away before. */
+static void store_locks(void **state)
+{
+	static const char BIG[16 << 20] = "big";
+	struct fixture *f = *state;
+	char leaf[SN_CANCEL_LEAF_SIZE];
+	bool seen = false, again = false;
+
+	sn_cancel_format(f->name, SN_CANCEL_ITEM, leaf);
+	for (int i = 0; i < 200 && !(seen && again); i++) {
+		pid_t child = fork();
+		bool away = false;
+		int status;
+
+		if (child == 0)
+			_exit(sn_cancel_store(&f->s, f->name, BIG, sizeof BIG) == 0 ? 0 : 1);
+		while (waitpid(child, &status, WNOHANG) == 0) {
+			if (!seen)
+				seen = sn_claimed(&f->s, leaf) == 1;
+			else if (!away)
+				away = unlinkat(f->s.open, leaf, 0) == 0;
+		}
+		assert_int_equal(status, 0);
+		/* Without the lock it may have been whole, and looked at, before it was taken away. */
+		again = again || (away && sn_claimed(&f->s, leaf) == 0);
+		assert_true(away || sn_claimed(&f->s, leaf) == 0);
+		(void)unlinkat(f->s.open, leaf, 0); /* as above */
+	}
+	assert_true(seen && again);
 }
 
 static void mark(void **state)
@@ -173,7 +206,8 @@ static void settle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SPOOL(names), SPOOL(store), SPOOL(mark), SPOOL(decide), SPOOL(withdraw), SPOOL(settle),
+		SPOOL(names),  SPOOL(store),	SPOOL(store_locks), SPOOL(mark),
+		SPOOL(decide), SPOOL(withdraw), SPOOL(settle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,6 +215,7 @@ int sn_journal_each(int dir, int (*each)(void *arg, int fd, const struct sn_reco
 
 struct search {
 	const char *name;
+	int64_t since_us;
 	enum sn_outcome *ret_outcome;
 };
 
@@ -223,14 +224,22 @@ static int answers(void *arg, int fd, const struct sn_record *rec)
 	struct search *s = arg;
 
 	(void)fd;
-	if (rec->head.message != 0 || strcmp(rec->head.name, s->name) != 0)
+	if (rec->head.message != 0 || rec->head.started_us < s->since_us ||
+	    strcmp(rec->head.name, s->name) != 0)
 		return 0;
 	if (s->ret_outcome != NULL)
 		*s->ret_outcome = rec->head.outcome;
 	return 1;
 }
 
+int sn_journal_has_since(int dir, const char *name, int64_t since_us, enum sn_outcome *ret_outcome)
+{
+	struct search s = {.name = name, .since_us = since_us, .ret_outcome = ret_outcome};
+
+	return sn_journal_each(dir, answers, &s);
+}
+
 int sn_journal_has(int dir, const char *name, enum sn_outcome *ret_outcome)
 {
-	return sn_journal_each(dir, answers, &(struct search){.name = name, .ret_outcome = ret_outcome});
+	return sn_journal_has_since(dir, name, INT64_MIN, ret_outcome);
 }

@@ -59,5 +59,7 @@ int sn_journal_each(int dir, int (*each)(void *arg, int fd, const struct sn_reco
 /* 1: there is an answer to the workitem in dir, with that outcome (ret_outcome may be NULL); 0: there is none; -errno: it is not
  * known. */
 int sn_journal_has(int dir, const char *name, enum sn_outcome *ret_outcome) SN_CHECK;
+/* The same of a run that its worker began at since_us or later. */
+int sn_journal_has_since(int dir, const char *name, int64_t since_us, enum sn_outcome *ret_outcome) SN_CHECK;
 
 #endif

@@ -40,13 +40,15 @@ static void lose_job(struct worker *w, const char *how)
 	unsigned tried;
 	int r;
 
-	r = sn_journal_has(x->spool.result, job->item.name, &outcome);
+	r = sn_journal_has_since(x->spool.result, job->item.name, job->item.since_us, &outcome);
 	if (r < 0)
 		sn_err("cannot read work/result: %s", strerror(-r));
 	if (r == 1) { /* it died between that and its `done` */
 		sn_info("name=%s attempt=%u: had its answer when its worker ended", job->item.name,
 			job->item.attempt);
 		answer_stored(x, &job->item, sn_outcome_name(outcome));
+		if (job->item.again) /* that one is rejected already */
+			queue_add(&x->queue, job->item.name, 0);
 		return;
 	}
 	note_attempt(x, &job->item);

@@ -1,4 +1,5 @@
 /* Which workitem goes to which worker. */
+#include "base/clock.h"
 #include "cancel.h"
 #include "exo.h"
 
@@ -51,7 +52,10 @@ static bool take_first(struct exo *x, struct item *ret)
 		held->changed = true; /* it was found before it was whole */
 	if (held != NULL || withdraw_pending(x, ret->name))
 		return false; /* or withdrawn, or looked for again when that is over */
-	return ret->attempt > 0 || remember(x, ret);
+	if (ret->attempt > 0)
+		return true;
+	ret->since_us = sn_clock_real_us();
+	return remember(x, ret);
 }
 
 /* Those that are about to be withdrawn are passed over. NULL: there is none. */

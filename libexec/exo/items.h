@@ -8,6 +8,9 @@ struct item {
 	char name[SN_NAME_SIZE];
 	unsigned attempt; /* 0: found by looking; which one it is stands in cur/ or was forgotten */
 	bool noted;	  /* in cur/ (claim.3) */
+	/* 0, or: found by looking, or told that it is to run again. An answer of a run before that is none (the bridge has
+	 * rejected it). Real time. */
+	int64_t since_us;
 	/* While it is with a worker: */
 	bool again; /* it is to run once more, whatever becomes of it */
 	bool changed; /* it is held no longer, or written to the end: if the worker has passed it over for that, it may run */

@@ -565,6 +565,70 @@ no_answer_before_release()
 	[ "$(answered)" -ge 20 ] # a machine that stands still makes a look longer than a worker's patience
 }
 
+@test "to run again, and its worker dies of it: the next attempt at once; what the former run answered is no answer to this one" {
+	handler_with <<-'PY'
+		def do_dies(self, f):
+		    open(f"{STATE}/runs.{f.n}", "a").write("x")
+		    runs = os.path.getsize(f"{STATE}/runs.{f.n}")
+		    if runs >= 2 and (f.always or runs < 4):
+		        os.kill(os.getpid(), signal.SIGKILL)
+	PY
+	start_ready
+	n=$(put n=1 do=dies)
+	wait_until 20 has_result "$n"
+	again "$n"
+	begun 1 4
+	wait_until 60 results 2
+	for i in 1 2; do logged "name=$n attempt=$i: worker killed by signal 9"; done
+	[ "$(heads "attempt: 3")" -eq 1 ]
+	wait_until 20 unnoted "$n"
+	m=$(put n=2 do=dies always=true)
+	wait_until 20 has_result "$m"
+	again "$m"
+	begun 2 4
+	wait_until 60 results 4
+	[ "$(heads "outcome: crash")" -eq 1 ]
+	one_more
+	journal_count '^begin 2 ' 4
+	journal_count '^begin 1 ' 4
+}
+
+@test "to run again, and its worker ends when it has answered, without a word: that is its answer" {
+	handler_with <<-'PY'
+		def do_silent(self, f):
+		    open(f"{STATE}/runs.{f.n}", "a").write("x")
+		    if os.path.getsize(f"{STATE}/runs.{f.n}") == 2:
+		        os.closerange(60, 64)
+	PY
+	start_ready
+	n=$(put n=1 do=silent)
+	wait_until 20 has_result "$n"
+	again "$n"
+	wait_until 20 logged "name=$n attempt=1: had its answer when its worker ended"
+	one_more
+	journal_count '^begin 1 ' 2
+	[ "$("$LIB/answer.py" --names "$W/result" | grep -cx "$n")" -eq 2 ]
+}
+
+@test "to run again, said while it was in hand, and its worker ends when it has answered, without a word: once more" {
+	handler_with <<-'PY'
+		def do_silent(self, f):
+		    open(f"{STATE}/runs.{f.n}", "a").write("x")
+		    if os.path.getsize(f"{STATE}/runs.{f.n}") == 1:
+		        os.closerange(60, 64)
+		        wait_for("go")
+	PY
+	start_ready
+	n=$(put n=1 do=silent)
+	begun 1
+	again "$n"
+	wait_until 20 noted "$n" 1
+	: >"$S/go"
+	wait_until 20 logged "name=$n attempt=1: had its answer when its worker ended"
+	begun 1 2
+	wait_until 20 results 2
+}
+
 # --- not whole yet ---
 
 @test "found before it was written to its end: tried once more if exo heard of the end while a worker had it" {

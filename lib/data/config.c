@@ -56,7 +56,7 @@ static const struct sn_config_key KEYS[] = {
 	KEY(participant, instances, "instances", UINT, 1, 256, "1", "workers"),
 	KEY(participant, exo_class, "exo_class", TEXT, 0, 0, "", "module:Class instead of SkyNET.Exo"),
 	KEY(participant, error_class, "error_class", TEXT, 1, 0, "RuntimeError", "class of error replies"),
-	KEY(participant, prefetch, "prefetch", UINT, 1, 65535, "100", "messages taken ahead of their acks"),
+	KEY(participant, prefetch, "prefetch", UINT, 1, 65535, "400", "messages taken ahead of their acks"),
 	KEY(participant, hold, "hold", UINT, 1, 1000000, "1000", "open workitems at which consuming pauses"),
 	KEY(participant, max_size_bytes, "max_size", U64, 1, 1 << 30, "67108864", "bytes of a body"),
 	KEY(participant, max_attempts, "max_attempts", UINT, 1, 99, "3", "attempts at a deadly workitem"),

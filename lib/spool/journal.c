@@ -91,20 +91,28 @@ static ssize_t write_pieces(int fd, struct iovec *v, int count)
 	return done;
 }
 
-int sn_journal_append(struct sn_journal *j, const void *head, size_t head_len, const void *body,
-		      size_t body_len)
+static struct iovec piece(const void *data, size_t len)
 {
-	char newline = '\n';
-	struct iovec v[3] = {
-		{.iov_len = head_len}, {.iov_len = body_len}, {.iov_base = &newline, .iov_len = 1}};
+	struct iovec v = {.iov_len = len};
+
+	memcpy(&v.iov_base, &data, sizeof data); /* writev does not write to it */
+	return v;
+}
+
+int sn_journal_append(struct sn_journal *j, const struct sn_journal_text *records, size_t count)
+{
+	struct iovec v[3 * SN_JOURNAL_AT_ONCE];
 	struct stat st;
 	ssize_t n;
 
 	if (!is_open(j, &st) || st.st_nlink == 0 || st.st_size != j->size)
 		return -ESTALE;
-	memcpy(&v[0].iov_base, &head, sizeof head); /* writev does not write to it */
-	memcpy(&v[1].iov_base, &body, sizeof body);
-	n = write_pieces(j->fd, v, SN_COUNT(v));
+	for (size_t i = 0; i < count; i++) {
+		v[3 * i] = piece(records[i].head, records[i].head_len);
+		v[3 * i + 1] = piece(records[i].body, records[i].body_len);
+		v[3 * i + 2] = piece("\n", 1);
+	}
+	n = write_pieces(j->fd, v, (int)(3 * count));
 	if (n >= 0)
 		j->size += n;
 	else if (ftruncate(j->fd, st.st_size) < 0) /* else what follows could not be found */

@@ -12,6 +12,7 @@
 enum {
 	SN_JOURNAL_SIZE = 22 + 1 + 10 + sizeof SN_JOURNAL_SUFFIX,
 	SN_JOURNAL_BYTES = 16 << 20, /* a writer in work/result begins another one when it is this long */
+	SN_JOURNAL_AT_ONCE = 64,     /* records in one write */
 };
 
 struct sn_journal { /* being written; {.fd = -1}: none yet */
@@ -29,11 +30,14 @@ bool sn_journal_valid(const char *leaf);
 int sn_journal_open(struct sn_journal *j, int dir, const char *leaf) SN_CHECK;
 /* Not a descriptor that is another file's by now. */
 void sn_journal_close(struct sn_journal *j);
-/* Appends a record: text (its header and body) in two pieces, and the newline. Whole or not at all, as long as we live.
+struct sn_journal_text { /* a record in two pieces, of which one may be empty; the newline is added */
+	const void *head, *body;
+	size_t head_len, body_len;
+};
+/* Appends up to SN_JOURNAL_AT_ONCE records. Whole or not at all, as long as we live.
  * -ESTALE: the descriptor is another file's (code of a participant's closed it), the file was unlinked, or somebody else
  * wrote to it: open another. After another -errno with j->fd < 0 the journal ends in half a record: one of another name. */
-int sn_journal_append(struct sn_journal *j, const void *head, size_t head_len, const void *body,
-		      size_t body_len) SN_CHECK;
+int sn_journal_append(struct sn_journal *j, const struct sn_journal_text *records, size_t count) SN_CHECK;
 
 struct sn_record {
 	struct sn_result head;

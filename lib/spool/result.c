@@ -24,6 +24,8 @@ static int begin(struct sn_spool *s)
  * we do not wait: that journal is about to go, or somebody of the participant's means harm. */
 static int append(struct sn_spool *s, const struct sn_buf *head, const void *body, size_t len)
 {
+	const struct sn_journal_text record = {
+		.head = head->data, .head_len = head->len, .body = body, .body_len = len};
 	const int fd = s->journal.fd;
 	int r;
 
@@ -35,7 +37,7 @@ static int append(struct sn_spool *s, const struct sn_buf *head, const void *bod
 	}
 	r = SN_FAIL("result.2");
 	if (r == 0)
-		r = sn_journal_append(&s->journal, head->data, head->len, body, len);
+		r = sn_journal_append(&s->journal, &record, 1);
 	if (s->journal.fd >= 0)
 		(void)flock(fd, LOCK_UN); /* of a descriptor that is locked: cannot fail */
 	return r;

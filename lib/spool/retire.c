@@ -44,33 +44,59 @@ static int keep_failed(struct sn_spool *s, const struct sn_retirement *r)
 	return err == -EEXIST ? 0 : err;
 }
 
-static int keep_done(struct sn_spool *s, const struct sn_retirement *r)
+/* In the bucket of `name`. */
+static int keep_done(struct sn_spool *s, const char *name, const struct sn_journal_text *records,
+		     size_t count)
 {
-	int dir = sn_spool_done_dir(s, r->name), err;
+	int dir = sn_spool_done_dir(s, name), err;
 	struct sn_journal *kept = &s->done_bucket.kept;
 
 	if (dir < 0)
 		return dir;
-	err = sn_journal_append(kept, r->result, r->result_len, NULL, 0);
+	err = sn_journal_append(kept, records, count);
 	if (err == -ESTALE) {
 		err = sn_journal_open(kept, dir, s->kept_leaf);
 		if (err == 0)
-			err = sn_journal_append(kept, r->result, r->result_len, NULL, 0);
+			err = sn_journal_append(kept, records, count);
 	}
 	if (err < 0 && kept->fd < 0) /* perhaps half a record: what we appended to it could not be found */
 		sn_journal_name(s->kept_leaf);
 	return err;
 }
 
+static bool same_bucket(const char *a, const char *b)
+{
+	char date[2][SN_DATE_SIZE], bucket[2][SN_BUCKET_SIZE];
+
+	sn_name_bucket(a, date[0], bucket[0]);
+	sn_name_bucket(b, date[1], bucket[1]);
+	return strcmp(bucket[0], bucket[1]) == 0 && strcmp(date[0], date[1]) == 0;
+}
+
+int sn_retire_keep_first(struct sn_spool *s, const struct sn_retirement *r, size_t count)
+{
+	struct sn_journal_text records[SN_JOURNAL_AT_ONCE];
+	size_t n = 0;
+	int err = SN_FAIL("retire.1");
+
+	if (err < 0)
+		return err;
+	for (; n < count && n < SN_JOURNAL_AT_ONCE && same_bucket(r[0].name, r[n].name); n++)
+		records[n] = (struct sn_journal_text){.head = r[n].result, .head_len = r[n].result_len};
+	err = keep_done(s, r[0].name, records, n);
+	return err < 0 ? err : (int)n;
+}
+
 int sn_retire_keep(struct sn_spool *s, const struct sn_retirement *r)
 {
+	const struct sn_journal_text record = {.head = r->result, .head_len = r->result_len};
 	int err = sn_name_valid(r->name) ? SN_FAIL("retire.1") : -EINVAL;
 
 	if (err < 0)
 		return err;
 	if (r->failed)
 		return keep_failed(s, r);
-	return r->result != NULL ? keep_done(s, r) : 0;
+	return r->result != NULL ? keep_done(s, r->name, &record, 1) : 0;
 }
 
 int sn_retire(struct sn_spool *s, const struct sn_retirement *r)

@@ -15,6 +15,9 @@ struct sn_retirement {
 };
 /* retire.1: keeps the result: in the journal of done/DATE/BUCKET, or as failed/…/NAME.result with NAME.log. 0 or -errno. */
 int sn_retire_keep(struct sn_spool *s, const struct sn_retirement *r) SN_CHECK;
+/* The same for several that go to done/ (valid names, results): in one write as many of the first as share a bucket. Returns how many
+ * that were, or -errno. */
+int sn_retire_keep_first(struct sn_spool *s, const struct sn_retirement *r, size_t count) SN_CHECK;
 /* retire.2, afterwards. 0; -ENOENT: no open/NAME and no done/…/NAME.json; -errno: call again. */
 int sn_retire(struct sn_spool *s, const struct sn_retirement *r) SN_CHECK;
 /* 1 if done/ or failed/ has NAME.json already, else 0. */

@@ -301,11 +301,45 @@ static void gather(struct publisher *p)
 	}
 }
 
+/* Is there one small job to a queue that is known, and nothing else? */
+static bool is_single(struct publisher *p)
+{
+	const struct job *j;
+	bool single;
+
+	if (p->blocked || p->lost || p->last_count > 1 || !STAILQ_EMPTY(&p->current))
+		return false;
+	pthread_mutex_lock(&p->lock);
+	j = STAILQ_FIRST(&p->submitted);
+	single = p->state == PUB_READY && p->waiting == 1 && p->wake_at == 1 && !p->stop && !p->reconnect &&
+		 j != NULL && j->len <= OFFER_BYTES && probe_knows(p, j->queue);
+	pthread_mutex_unlock(&p->lock);
+	return single;
+}
+
+bool batch_offer(struct publisher *p)
+{
+	bool sent = false;
+
+	if (pthread_mutex_trylock(&p->serving) != 0)
+		return false;
+	if (is_single(p) && take_batch(p) == 1) {
+		p->last_count = 1;
+		sent = send_batch(p);
+		p->lost = !sent;
+	}
+	pthread_mutex_unlock(&p->serving);
+	return sent;
+}
+
 void batch_serve(struct publisher *p, int64_t half_heartbeat_ns)
 {
 	while (!publisher_must_end(p)) {
-		enum got g = read_frame(p);
+		enum got g;
 
+		if (p->lost || (!STAILQ_EMPTY(&p->current) && !await_commit(p, half_heartbeat_ns)))
+			return;
+		g = read_frame(p);
 		if (g == GOT_LOST)
 			return;
 		if (g != GOT_NOTHING)

@@ -300,9 +300,10 @@ struct job *job_make(struct participant *p, const char *leaf);
 void results_answered(struct item *it);
 /* It goes, whatever its state. */
 void results_detach(struct item *it);
-void results_pump(struct bridge *b);			/* READY → publisher, as far as it takes them */
-void results_retry(struct bridge *b);			/* WAITING whose time has come */
-void results_job_done(struct bridge *b, struct job *j); /* takes the job */
+void results_pump(struct bridge *b);  /* READY → publisher, as far as it takes them */
+void results_retry(struct bridge *b); /* WAITING whose time has come */
+struct job_list;
+void results_jobs_done(struct bridge *b, struct job_list *jobs); /* takes the jobs */
 
 /* rescan.c: all of work/result, now as far as one step goes; the rest in the turns that follow, by rescan_go_on(). */
 void results_rescan(struct participant *p);
@@ -310,6 +311,9 @@ void rescan_go_on(struct bridge *b);
 void rescan_end(struct participant *p);
 
 /* complete.c: an answered workitem is acked and retired */
+enum { ITEMS_KEEP_MAX = 256 };
+/* retire.1 of several of one participant that go to done/, in few writes; those that it fails for are left to item_complete(). */
+void items_keep(struct item *const *items, size_t count);
 void item_complete(struct item *it);
 /* What a participant wrote and could not be used stays as failed/…/NAME.rejected, the first of several. */
 void item_keep_rejected(struct item *it);

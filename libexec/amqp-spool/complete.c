@@ -50,16 +50,37 @@ static void release_hold(struct participant *p)
 	consumer_update(p->b->consumer, p);
 }
 
-void item_complete(struct item *it)
+static struct sn_retirement retirement(const struct item *it)
 {
-	struct participant *p = it->p;
-	const struct sn_retirement r = {
+	return (struct sn_retirement){
 		.name = it->name,
 		.failed = it->log != NULL,
 		.result = it->result.text.data,
 		.result_len = it->result.text.len,
 		.log = it->log,
 	};
+}
+
+void items_keep(struct item *const *items, size_t count)
+{
+	struct sn_retirement r[ITEMS_KEEP_MAX];
+	int n;
+
+	for (size_t i = 0; i < count; i++)
+		r[i] = retirement(items[i]);
+	for (size_t i = 0; i < count; i += (size_t)n) {
+		n = sn_retire_keep_first(&items[0]->p->spool, r + i, count - i);
+		if (n < 0)
+			return; /* item_complete() will say why */
+		for (size_t k = i; k < i + (size_t)n; k++)
+			items[k]->kept = true;
+	}
+}
+
+void item_complete(struct item *it)
+{
+	struct participant *p = it->p;
+	const struct sn_retirement r = retirement(it);
 	int err = it->kept ? 0 : sn_retire_keep(&p->spool, &r);
 
 	it->kept = err == 0;

@@ -53,7 +53,6 @@ static void collect(struct bridge *b)
 {
 	struct sync_request *s;
 	struct job_list jobs;
-	struct job *j;
 
 	while ((s = disk_collect(b->disk)) != NULL) {
 		sync_done(b, s->batch, s->error);
@@ -62,10 +61,7 @@ static void collect(struct bridge *b)
 	if (b->publisher == NULL)
 		return;
 	publisher_collect(b->publisher, &jobs);
-	while ((j = STAILQ_FIRST(&jobs)) != NULL) {
-		STAILQ_REMOVE_HEAD(&jobs, link);
-		results_job_done(b, j);
-	}
+	results_jobs_done(b, &jobs);
 	if (!b->resolving)
 		publisher_retired(b->publisher);
 }

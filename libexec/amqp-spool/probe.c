@@ -56,17 +56,23 @@ int probe_witness(struct publisher *p)
 	}
 }
 
+bool probe_knows(const struct publisher *p, const char *queue)
+{
+	size_t i = 0;
+
+	while (i < QUEUES_KNOWN && strcmp(p->routable[i], queue) != 0)
+		i++;
+	return i < QUEUES_KNOWN;
+}
+
 /* Is there a queue to route to? 1, 0, or -1 for trouble. Asked once per connection and queue, and again after a return:
  * a batch whose fate the witness tells was then not returned either. */
 int probe_queue(struct publisher *p, const char *queue)
 {
 	amqp_channel_close_ok_t ok = {0};
 	amqp_rpc_reply_t r;
-	size_t i = 0;
 
-	while (i < QUEUES_KNOWN && strcmp(p->routable[i], queue) != 0)
-		i++;
-	if (i < QUEUES_KNOWN)
+	if (probe_knows(p, queue))
 		return 1;
 	amqp_channel_open(p->conn, PROBE_CHANNEL);
 	if (!link_fine(p->conn, p->why))

@@ -50,10 +50,12 @@ void publisher_wait(struct publisher *p, int64_t timeout_ns)
 				{.fd = p->conn != NULL ? amqp_get_sockfd(p->conn) : -1, .events = POLLIN}};
 	uint64_t n;
 
+	pthread_mutex_unlock(&p->serving);
 	if (ppoll(fds, 2, &timeout, NULL) > 0 && (fds[0].revents & POLLIN) != 0 &&
 	    read(p->wake_fd, &n, sizeof n) < 0) {
 		/* nobody else reads it; nothing is lost */
 	}
+	pthread_mutex_lock(&p->serving);
 }
 
 size_t publisher_wake_at(struct publisher *p, size_t count)
@@ -113,7 +115,7 @@ static bool session(struct publisher *p)
 
 	if (half_ns < 0)
 		return false;
-	p->blocked = false;
+	p->blocked = p->lost = false;
 	memset(p->routable, 0, sizeof p->routable);
 	publisher_set_state(p, PUB_RESOLVING);
 	ready = probe_declare(p) && batch_resolve(p) && batch_select(p);
@@ -158,6 +160,7 @@ static void *publisher_main(void *arg)
 	struct publisher *p = arg;
 	bool stop;
 
+	pthread_mutex_lock(&p->serving);
 	do {
 		(void)session(p); /* what ended it is logged */
 		pthread_mutex_lock(&p->lock);
@@ -168,6 +171,7 @@ static void *publisher_main(void *arg)
 		stop = p->stop;
 		pthread_mutex_unlock(&p->lock);
 	} while (!stop);
+	pthread_mutex_unlock(&p->serving);
 	return NULL;
 }
 
@@ -207,7 +211,7 @@ void publisher_kick(struct publisher *p)
 	wanted = p->waiting > p->kicked && p->waiting >= p->wake_at;
 	p->kicked = p->waiting;
 	pthread_mutex_unlock(&p->lock);
-	if (wanted)
+	if (wanted && !batch_offer(p))
 		wake(p);
 }
 
@@ -324,6 +328,7 @@ struct publisher *publisher_new(struct bridge *b)
 	STAILQ_INIT(&p->done);
 	p->taken = p->text = SN_BUF(OUTBOX_MAX);
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_init(&p->serving, NULL);
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = p->wake_fd < 0 ? -errno : load_id(p);
 	if (r == 0)

@@ -18,7 +18,8 @@ enum {
 	PROBE_CHANNEL = 2,
 	GATHER = 48,
 	GATHER_NS = 5000000,
-	GATHER_SKIP_MAX = 1024
+	GATHER_SKIP_MAX = 1024,
+	OFFER_BYTES = 8 << 10 /* any socket takes that at once, if nothing else is on its way */
 };
 
 enum pub_state { PUB_CONNECTING, PUB_RESOLVING, PUB_READY, PUB_BLOCKED, PUB_STATES };
@@ -42,7 +43,10 @@ struct publisher {
 	uint64_t collected, retired; /* batches handed over; batches retired */
 	int socket;		     /* of the connection, to wake the thread up by force; -1 none */
 
-	/* the thread's own */
+	/* Who has it locked has all that follows: the thread, but while it waits; then the main thread may use it
+	 * (batch_offer). Taken before `lock`. */
+	pthread_mutex_t serving;
+	bool lost; /* while the main thread used it */
 	amqp_connection_state_t conn;
 	uint64_t batch, epoch;
 	char batch_id[BATCH_ID_SIZE];
@@ -70,11 +74,16 @@ void publisher_hand_back(struct publisher *p, struct job_list *jobs);
 bool probe_declare(struct publisher *p) SN_CHECK;
 int probe_witness(struct publisher *p) SN_CHECK;
 int probe_queue(struct publisher *p, const char *queue) SN_CHECK;
+/* Was it there when it was last asked for? */
+bool probe_knows(const struct publisher *p, const char *queue) SN_CHECK;
 
 /* batch.c; each returns false when the connection is lost or useless, with p->why set. */
 bool batch_resolve(struct publisher *p) SN_CHECK;
 bool batch_select(struct publisher *p) SN_CHECK;
 /* Publishes until the end, a reload, or the loss of the connection. */
 void batch_serve(struct publisher *p, int64_t half_heartbeat_ns);
+/* In the main thread: sends what was submitted, if that is one small job and the thread has nothing to do. Waking it up would take
+ * longer. False: it is to be woken up all the same. */
+bool batch_offer(struct publisher *p) SN_CHECK;
 
 #endif

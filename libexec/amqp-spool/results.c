@@ -288,16 +288,23 @@ void results_answered(struct item *it)
 		item_set_state(it, ITEM_READY);
 }
 
-void results_job_done(struct bridge *b, struct job *j)
+/* The item that it is about; NULL: it is gone. *ret_number: of its message; 0: it is the answer. */
+static struct item *item_of(struct bridge *b, const struct job *j, unsigned *ret_number)
 {
 	struct participant *p = participant_find(b, j->participant);
 	char name[SN_NAME_SIZE];
-	unsigned number = 0;
-	struct item *it;
 
-	if (sn_message_parse(j->leaf, name, &number) < 0)
+	*ret_number = 0;
+	if (sn_message_parse(j->leaf, name, ret_number) < 0)
 		sn_copy_text(name, sizeof name, j->leaf);
-	it = p != NULL && sn_name_valid(name) ? item_find(p, name) : NULL;
+	return p != NULL && sn_name_valid(name) ? item_find(p, name) : NULL;
+}
+
+static void job_done(struct bridge *b, struct job *j)
+{
+	unsigned number;
+	struct item *it = item_of(b, j, &number);
+
 	queue_seen(b, j);
 	if (it != NULL && number > 0)
 		message_done(it, j, number);
@@ -308,4 +315,40 @@ void results_job_done(struct bridge *b, struct job *j)
 		known(it);
 	drop_detached(b, j);
 	job_free(j);
+}
+
+/* The ordinary ones of a batch are kept together. */
+static void keep_ahead(struct bridge *b, const struct job_list *jobs)
+{
+	struct item *items[ITEMS_KEEP_MAX];
+	size_t count = 0;
+	const struct job *j;
+
+	STAILQ_FOREACH(j, jobs, link)
+	{
+		unsigned number;
+		struct item *it = j->outcome == JOB_CONFIRMED ? item_of(b, j, &number) : NULL;
+
+		if (it == NULL || number > 0 || it->state != ITEM_PUBLISHING || it->kept || it->cancelled ||
+		    it->log != NULL)
+			continue;
+		if (count == ITEMS_KEEP_MAX || (count > 0 && items[0]->p != it->p)) {
+			items_keep(items, count);
+			count = 0;
+		}
+		items[count++] = it;
+	}
+	if (count > 1)
+		items_keep(items, count);
+}
+
+void results_jobs_done(struct bridge *b, struct job_list *jobs)
+{
+	struct job *j;
+
+	keep_ahead(b, jobs);
+	while ((j = STAILQ_FIRST(jobs)) != NULL) {
+		STAILQ_REMOVE_HEAD(jobs, link);
+		job_done(b, j);
+	}
 }

@@ -115,7 +115,7 @@ static const struct row {
 	{"participant", "instances", "1", "256", "256", {"0", "257"}},
 	{"participant", "exo_class", "", "m:C", "m:C", {0}},
 	{"participant", "error_class", "RuntimeError", "StandardError", "StandardError", {""}},
-	{"participant", "prefetch", "100", "65535", "65535", {"0", "65536"}},
+	{"participant", "prefetch", "400", "65535", "65535", {"0", "65536"}},
 	{"participant", "hold", "1000", "1", "1", {"0", "1000001"}},
 	{"participant", "max_size", "67108864", "1", "1", {"0", "18446744073709551616"}},
 	{"participant", "max_attempts", "3", "99", "99", {"0", "100"}},

@@ -148,7 +148,7 @@ static void test_precedence(void **state)
 {
 	(void)state;
 	put("sv/skynet-P1/config.exo", "");
-	assert_int_equal(prefetch_of_p1(), 100);
+	assert_int_equal(prefetch_of_p1(), 400);
 	put("etc/skynet.conf", "[participant]\nprefetch = 1\n");
 	assert_int_equal(prefetch_of_p1(), 1);
 	put("sv/skynet-P1/config.exo", "[participant]\nprefetch = 2\n");

@@ -95,7 +95,8 @@ static void opening(void **state)
 	struct sn_journal j = {.fd = -1};
 	char leaf[SN_JOURNAL_SIZE];
 
-	assert_int_equal(sn_journal_append(&j, "x", 1, "", 0), -ESTALE);
+	assert_int_equal(sn_journal_append(&j, &(struct sn_journal_text){.head = "x", .head_len = 1}, 1),
+			 -ESTALE);
 	assert_int_equal(sn_journal_open(&j, f->s.result, "a/b"), -EINVAL);
 	sn_journal_name(leaf);
 	assert_int_equal(symlinkat("/etc/passwd", f->s.result, leaf), 0);
@@ -129,7 +130,12 @@ static void no_room(void **state)
 		res.length = 7;
 		assert_int_equal(sn_result_format(&res, &head), 0);
 		limit(RLIMIT_FSIZE, (rlim_t)(one + room));
-		assert_int_equal(sn_journal_append(&f->s.journal, head.data, head.len, "{\"n\":2}", 7),
+		assert_int_equal(sn_journal_append(&f->s.journal,
+						   &(struct sn_journal_text){.head = head.data,
+									     .head_len = head.len,
+									     .body = "{\"n\":2}",
+									     .body_len = 7},
+						   1),
 				 room < (off_t)head.len + 8 ? -EFBIG : 0);
 		no_limit(RLIMIT_FSIZE);
 		sn_buf_release(&head);
@@ -220,7 +226,9 @@ static void unlinked(void **state)
 	work(f, "{}");
 	journal_in(f->s.result, leaf);
 	assert_int_equal(unlinkat(f->s.result, leaf, 0), 0);
-	assert_int_equal(sn_journal_append(&f->s.journal, "x", 1, "", 0), -ESTALE);
+	assert_int_equal(
+		sn_journal_append(&f->s.journal, &(struct sn_journal_text){.head = "x", .head_len = 1}, 1),
+		-ESTALE);
 	work(f, "{}");
 	assert_int_equal(records(f), 1);
 }

@@ -174,6 +174,35 @@ static void one_journal_for_each_bucket(void **state)
 	}
 }
 
+/* A batch: in one write what shares a bucket, so many at once as one write takes; each record stays its own workitem's. */
+static void several_at_once(void **state)
+{
+	enum { COUNT = SN_JOURNAL_AT_ONCE + 10, OTHER = SN_JOURNAL_AT_ONCE + 3 };
+	struct fixture *f = *state;
+	char names[COUNT][SN_NAME_SIZE];
+	struct sn_result_file rf[COUNT];
+	struct sn_retirement ret[COUNT];
+
+	for (size_t i = 0; i < COUNT; i++) {
+		new_name(f);
+		f->name[12] = i < OTHER ? '0' : '1'; /* the minute */
+		memcpy(names[i], f->name, sizeof f->name);
+		work(f, "{\"reply\":1}");
+		assert_int_equal(find(f, f->s.result, &rf[i]), 0);
+		ret[i] = retirement(f, &rf[i]);
+		ret[i].name = names[i];
+	}
+	assert_int_equal(sn_retire_keep_first(&f->s, ret, COUNT), SN_JOURNAL_AT_ONCE);
+	assert_int_equal(sn_retire_keep_first(&f->s, ret + SN_JOURNAL_AT_ONCE, 10), 3);
+	assert_int_equal(sn_retire_keep_first(&f->s, ret + OTHER, 7), 7);
+	for (size_t i = 0; i < COUNT; i++) {
+		memcpy(f->name, names[i], sizeof f->name);
+		assert_int_equal(kept(f, false), 1);
+		assert_int_equal(sn_dir_count(sn_spool_done_dir(&f->s, f->name)), 1);
+		sn_result_release(&rf[i]);
+	}
+}
+
 /* failed/: a short copy is of a crash, a whole one is what was sent and stays, whatever is said later. */
 static void failed_copy(void **state)
 {
@@ -256,13 +285,9 @@ static void check_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SPOOL(retire_after_every_crash),
-		SPOOL(kept_in_part),
-		SPOOL(one_journal_for_each_bucket),
-		SPOOL(failed_copy),
-		SPOOL(retire_asks_nobody),
-		SPOOL(retire_nothing),
-		SPOOL(check_whole),
+		SPOOL(retire_after_every_crash), SPOOL(kept_in_part), SPOOL(one_journal_for_each_bucket),
+		SPOOL(several_at_once),		 SPOOL(failed_copy),  SPOOL(retire_asks_nobody),
+		SPOOL(retire_nothing),		 SPOOL(check_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,9 @@ struct out {
 	int depth;
 };
 
+/* What was made last, NULL if that was not plain: only to compare with, it may be gone. Under the GIL. */
+static const PyObject *made;
+
 static bool value_out(struct out *o, PyObject *v);
 
 static char *grow(struct out *o, size_t len)
@@ -219,6 +222,7 @@ static PyObject *fast_encode(PyObject *self, PyObject *value)
 	struct out o; /* not zeroed: `open` is large */
 
 	(void)self;
+	made = NULL;
 	o.bytes = PyBytes_FromStringAndSize(NULL, FIRST_BYTES);
 	if (o.bytes == NULL)
 		return NULL;
@@ -228,11 +232,17 @@ static PyObject *fast_encode(PyObject *self, PyObject *value)
 	o.depth = 0;
 	if (value_out(&o, value)) {
 		(void)_PyBytes_Resize(&o.bytes, (Py_ssize_t)o.len); /* NULL if it fails */
+		made = o.bytes;
 		return o.bytes;
 	}
 	Py_XDECREF(o.bytes);
 	PyErr_Clear(); /* a lone surrogate, say: json's encoder decides */
 	Py_RETURN_NONE;
+}
+
+bool encode_made(const PyObject *bytes)
+{
+	return bytes == made;
 }
 
 PyObject *encode_function(void)

@@ -198,6 +198,14 @@ int python_load(struct sn_worker *w, char *ret_why, size_t size)
 	return py.run != NULL && py.control != NULL ? 0 : -1;
 }
 
+/* A small workitem is freed later, when its answer is on the way: nobody waits for that. Only plain data: a __del__ of
+ * the participant's belongs to the workitem, as what it prints, sends or starts does. */
+static bool can_wait(const struct python_answer *a)
+{
+	return a->len <= LATER_BYTES && strcmp(a->outcome, "ok") == 0 &&
+	       encode_made(PyTuple_GET_ITEM(a->owner, 2));
+}
+
 /* What run() returned; false, and an exception perhaps, if it is none. */
 static bool take_answer(PyObject *tuple, struct python_answer *ret)
 {
@@ -230,9 +238,7 @@ int python_run(const char *leaf, const struct sn_buf *body, struct python_answer
 	Py_XDECREF(args[0]);
 	Py_XDECREF(args[1]);
 	if (tuple != NULL && take_answer(tuple, ret)) {
-		/* A small workitem is freed later, when its answer is on the way: nobody waits for that. Only plain
-		 * data: nothing of the participant's notices. */
-		if (ret->len <= LATER_BYTES && strcmp(ret->outcome, "ok") == 0) {
+		if (can_wait(ret)) {
 			ret->item = args[2];
 			args[2] = NULL;
 		}

@@ -163,6 +163,37 @@ teardown() { exo_teardown; }
 	[ "$(status restarts)" = 0 ]
 }
 
+@test "what the handler left in the workitem goes before the answer: its __del__ may print, send and start something" {
+	handler_with <<-'PY'
+		def do_leave(self, f):
+		    me, send = os.getpid(), self.send_to_engine
+		    class Left(str):
+		        def __del__(self):
+		            if os.getpid() != me:
+		                return
+		            try:
+		                send({"fei": {}, "fields": {"left": str(self)}})
+		                journal("sent")
+		            except OSError as e:
+		                journal(f"refused {e.errno}")
+		            import atexit
+		            atexit.register(journal, f"end of {me}" )
+		            os.fork() or journal("forked")
+		    f.left = Left("behind")
+	PY
+	start_ready
+	n=$(put n=1 do=leave)
+	wait_until 10 has_result "$n"
+	[ "$(field "$n" '["fields"]["left"]')" = behind ]
+	wait_until 10 journal '^forked$'
+	m=$(put n=2)
+	wait_until 10 has_result "$m"
+	journal_count '^sent$' 1
+	"$LIB/answer.py" --message 1 "$W/result" "$n" | grep -q '"left":"behind"'
+	stop_exo
+	journal_count '^end of' 1 # the worker's, and not the child's
+}
+
 @test "a journal that was unlinked is left, and so is one whose descriptor the handler has closed: its own files stay its own" {
 	handler_with <<-'PY'
 		def do_close_journal(self, f):

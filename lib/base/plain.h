@@ -10,12 +10,10 @@
 
 enum { SN_PLAIN_BLOCK = 16 }; /* bytes looked at together */
 
-/* 1: goes on as plain ASCII inside a string. */
-static const unsigned char SN_PLAIN[256] = {
-	[0x20 ... 0x21] = 1,
-	[0x23 ... 0x5b] = 1,
-	[0x5d ... 0x7f] = 1,
-};
+static inline bool sn_is_plain(char c)
+{
+	return (unsigned char)c < 0x80 && c >= 0x20 && c != '"' && c != '\\';
+}
 
 #ifdef __SSE2__
 /* To the first of sixteen bytes that is not plain ASCII ('"', '\\', below 0x20, above 0x7f), or behind all of them. */
@@ -35,7 +33,7 @@ static inline size_t sn_plain_block(const char *p)
 {
 	size_t n = 0;
 
-	while (n < SN_PLAIN_BLOCK && SN_PLAIN[(unsigned char)p[n]])
+	while (n < SN_PLAIN_BLOCK && sn_is_plain(p[n]))
 		n++;
 	return n;
 }
@@ -53,7 +51,7 @@ static inline size_t sn_plain_prefix(const char *p, size_t len)
 		if (n < SN_PLAIN_BLOCK)
 			return at;
 	}
-	while (at < len && SN_PLAIN[(unsigned char)p[at]])
+	while (at < len && sn_is_plain(p[at]))
 		at++;
 	return at;
 }

@@ -6,11 +6,12 @@
 
 #include "base/plain.h"
 
-enum { DEPTH_MAX = 200, NUMBER_MAX = 40, SHORT_DIGITS = 18, KEYS = 256, KEY_MAX = 64 };
+enum { DEPTH_MAX = 200, NUMBER_MAX = 40, SHORT_DIGITS = 18, KEYS = 256, KEY_MAX = 64, LARGE = 64 << 10 };
 
 struct in {
 	const char *at, *end;
 	int depth;
+	PyObject *memo; /* of a large text: keys that were not in the table below; NULL: of a small one */
 };
 
 /* Workitems have the same keys again and again: those of late, for the whole process. Under the GIL, which nothing
@@ -142,20 +143,33 @@ static PyObject *ascii(const char *text, size_t len)
 	return s;
 }
 
-static PyObject *key_of(const char *text, size_t len)
+/* Takes key over. A list of many rows has each of its keys once, not in every row, as json's decoder has it. */
+static PyObject *shared(struct in *in, PyObject *key)
+{
+	PyObject *first;
+
+	if (key == NULL || in->memo == NULL)
+		return key;
+	first = PyDict_SetDefault(in->memo, key, key); /* borrowed */
+	Py_XINCREF(first);
+	Py_DECREF(key);
+	return first;
+}
+
+static PyObject *key_of(struct in *in, const char *text, size_t len)
 {
 	unsigned hash = (unsigned)len;
 	PyObject **slot, *key;
 
 	if (len > KEY_MAX)
-		return ascii(text, len);
+		return shared(in, ascii(text, len));
 	for (size_t i = 0; i < len; i++)
 		hash = hash * 31 + (unsigned char)text[i];
 	slot = &keys[(hash ^ hash >> 8) % KEYS];
 	key = *slot;
 	if (key == NULL || (size_t)PyUnicode_GET_LENGTH(key) != len ||
 	    memcmp(PyUnicode_1BYTE_DATA(key), text, len) != 0) {
-		key = ascii(text, len);
+		key = shared(in, ascii(text, len));
 		if (key == NULL)
 			return NULL;
 		Py_XSETREF(*slot, key);
@@ -170,6 +184,7 @@ static PyObject *string_in(struct in *in, bool is_key)
 	const char *const text = in->at;
 	const char *at = text;
 	bool escapes = false, is_ascii = true;
+	PyObject *s;
 	size_t len;
 
 	for (;;) {
@@ -190,11 +205,10 @@ static PyObject *string_in(struct in *in, bool is_key)
 	}
 	in->at = at + 1;
 	len = (size_t)(at - text);
-	if (escapes)
-		return escaped(text, len);
-	if (!is_ascii)
-		return PyUnicode_DecodeUTF8(text, (Py_ssize_t)len, NULL);
-	return is_key ? key_of(text, len) : ascii(text, len);
+	if (!escapes && is_ascii)
+		return is_key ? key_of(in, text, len) : ascii(text, len);
+	s = escapes ? escaped(text, len) : PyUnicode_DecodeUTF8(text, (Py_ssize_t)len, NULL);
+	return is_key ? shared(in, s) : s;
 }
 
 static size_t digits(const char *at, const char *end)
@@ -337,9 +351,10 @@ static PyObject *value_in(struct in *in)
 
 PyObject *decode(const char *text, size_t len)
 {
-	struct in in = {.at = text, .end = text + len};
-	PyObject *value = value_in(&in);
+	struct in in = {.at = text, .end = text + len, .memo = len >= LARGE ? PyDict_New() : NULL};
+	PyObject *value = len >= LARGE && in.memo == NULL ? NULL : value_in(&in);
 
+	Py_XDECREF(in.memo);
 	if (value != NULL) {
 		skip_space(&in);
 		if (in.at == in.end)

@@ -61,6 +61,12 @@ def damaged(r, body):
     return bytes(body)
 
 
+def many_keys():
+    """Large texts with the same keys again and again: umlauts, escapes, long ones, more than are kept."""
+    for row in ('{"größe":1,"höhe":2}', r'{"gr\u00f6\u00dfe":1}', '{"' + "k" * 65 + '":1}', json.dumps({f"k{i}": i for i in range(600)})):
+        yield ("[" + ",".join([row] * (100000 // len(row))) + "]").encode()
+
+
 class ParticipantHandler:
     def handle_wi(self, wid):
         assert _json.fast_decode is not None, "exo-python did not bring its decoder"
@@ -68,6 +74,10 @@ class ParticipantHandler:
             assert compare(text.encode()), text[:100]
         for body in [text.encode() for text in LEFT] + list(BAD_UTF8):
             assert not compare(body), body[:100]
+        for body in many_keys():
+            assert compare(body), body[:100]
+            keys = [key for row in _json.fast_decode(body) for key in row]
+            assert len(set(map(id, keys))) == len(set(keys)), f"{body[:100]}: equal keys take memory each"
         r = random.Random(4711)
         fast = 0
         for _ in range(3000):

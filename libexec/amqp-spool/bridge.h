@@ -6,6 +6,7 @@
  *	busy.c       main thread: whose journals are polled, because results come densely
  *	results.c    main thread: result → publisher → retire.*
  *	messages.c   main thread: what participants send on the way
+ *	gone.c       main thread: what was sent for participants that were removed
  *	publisher.c  a thread that owns the publishing connection
  *	disk.c       a thread for syncs and history rows
  *	cancel.c     main thread: cancel items; pursue.c and canceller.c see them through; control.c talks to exo
@@ -186,7 +187,10 @@ struct bridge {
 	int spooldir, rundir, libdir, lock, inotify;
 	int rundirs; /* home.run: all the run directories */
 	struct participant_list participants, busy;
-	STAILQ_HEAD(, detached) detached; /* results.c */
+	STAILQ_HEAD(, detached) detached; /* gone.c */
+	STAILQ_HEAD(, taken) taken;
+	unsigned taken_count;
+	bool taken_changed; /* since it was saved */
 	struct item_list ready, waiting, unsynced, talking, muted;
 	struct sn_name_clock names;
 	char *records;		   /* SN_RECORDS_BUFFER bytes, for reading journals */
@@ -300,6 +304,8 @@ struct job *job_make(struct participant *p, const char *leaf);
 void results_answered(struct item *it);
 /* It goes, whatever its state. */
 void results_detach(struct item *it);
+/* Its participant goes, and it with it. */
+void results_leave(const struct item *it);
 void results_pump(struct bridge *b);  /* READY → publisher, as far as it takes them */
 void results_retry(struct bridge *b); /* WAITING whose time has come */
 struct job_list;

@@ -10,6 +10,7 @@
 #include "bridge.h"
 #include "consumer.h"
 #include "disk.h"
+#include "gone.h"
 #include "publisher.h"
 #include "svc/status.h"
 #include "sys/dir.h"
@@ -62,8 +63,10 @@ static void collect(struct bridge *b)
 		return;
 	publisher_collect(b->publisher, &jobs);
 	results_jobs_done(b, &jobs);
-	if (!b->resolving)
-		publisher_retired(b->publisher);
+	if (b->resolving)
+		return;
+	gone_save(b);
+	publisher_retired(b->publisher);
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *w, int events)
@@ -239,6 +242,7 @@ static int start(struct bridge *b)
 	TAILQ_INIT(&b->talking);
 	TAILQ_INIT(&b->muted);
 	STAILQ_INIT(&b->detached);
+	STAILQ_INIT(&b->taken);
 	b->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (b->inotify < 0) {
 		(void)snprintf(b->why, sizeof b->why,
@@ -254,6 +258,7 @@ static int start(struct bridge *b)
 	if (b->disk == NULL)
 		return -ENOMEM;
 	status_write(b, "starting");
+	gone_load(b);
 	r = participants_load(b);
 	if (r < 0 && r != -EINVAL)
 		sn_err("cannot read the participants: %s", strerror(-r));

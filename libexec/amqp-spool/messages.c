@@ -6,6 +6,7 @@
 #include "bridge.h"
 #include "data/json.h"
 #include "data/workitem.h"
+#include "gone.h"
 #include "publisher.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
@@ -61,9 +62,17 @@ static void end_message(struct item *it, struct message *m)
 
 void messages_forget(struct item *it)
 {
+	struct message *m;
+
 	set_talk(it, TALK_NOT);
-	while (!STAILQ_EMPTY(&it->messages))
-		remove_message(it, STAILQ_FIRST(&it->messages));
+	while ((m = STAILQ_FIRST(&it->messages)) != NULL) {
+		char leaf[SN_ATTEMPT_SIZE];
+
+		format_leaf(it, m->number, leaf);
+		if (m->out)
+			gone_detach(it, leaf, &(struct sn_buf){0}); /* the job has a text of its own */
+		remove_message(it, m);
+	}
 }
 
 /* ---- seen in a journal ------------------------------------------------- */
@@ -100,6 +109,7 @@ bool message_record(struct journal *j, struct item *it, const struct sn_record *
 	m->journal = j;
 	m->at = rec->at;
 	m->number = number;
+	m->out = gone_is_out(p->b, p->name, leaf);
 	j->pending++;
 	p->message_count++;
 	STAILQ_INSERT_TAIL(&it->messages, m, link);

@@ -7,6 +7,7 @@
 #include "bridge.h"
 #include "cancel.h"
 #include "consumer.h"
+#include "gone.h"
 #include "tags.h"
 
 struct participant *participant_find(struct bridge *b, const char *name)
@@ -54,7 +55,10 @@ static void participant_free(struct participant *p)
 			item_remove(it);
 	}
 	HASH_ITER(hh, p->items, it, next)
-	item_remove(it);
+	{
+		results_leave(it);
+		item_remove(it);
+	}
 	journals_close(p);
 	tags_clear(&p->ch);
 	sn_buf_release(&p->ch.body);
@@ -122,6 +126,7 @@ static int add(struct bridge *b, const char *name, struct sn_config *config)
 		participant_free(p);
 		return r;
 	}
+	gone_return(p);
 	sn_info("participant=%s queue=%s open=%u", name, p->config.participant.queue, HASH_COUNT(p->items));
 	p->held = HASH_COUNT(p->items) >= p->config.participant.hold;
 	consumer_update(b->consumer, p);

@@ -5,6 +5,7 @@
 #include "bridge.h"
 #include "cancel.h"
 #include "data/workitem.h"
+#include "gone.h"
 #include "publisher.h"
 #include "reject.h"
 
@@ -33,57 +34,24 @@ unsigned results_backoff_s(unsigned n)
 	return s < RETRY_MAX_S ? s : RETRY_MAX_S;
 }
 
-/* ---- items that go while the publisher has their text ------------------ */
-
-struct detached { /* kept until the job is back */
-	STAILQ_ENTRY(detached) link;
-	char participant[65], name[SN_NAME_SIZE];
-	struct sn_buf text;
-};
-
-void results_detach(struct item *it)
-{
-	struct detached *d;
-
-	if (it->state != ITEM_PUBLISHING)
-		return;
-	d = sn_calloc(1, sizeof *d);
-	sn_copy_text(d->participant, sizeof d->participant, it->p->name);
-	memcpy(d->name, it->name, sizeof d->name);
-	d->text = it->result.text;
-	it->result.text = SN_BUF(0);
-	STAILQ_INSERT_TAIL(&it->p->b->detached, d, link);
-}
-
-static struct detached *find_detached(const struct bridge *b, const char *participant, const char *name)
-{
-	struct detached *d;
-
-	STAILQ_FOREACH(d, &b->detached, link)
-	{
-		if (strcmp(d->name, name) == 0 && strcmp(d->participant, participant) == 0)
-			break;
-	}
-	return d;
-}
-
-static void drop_detached(struct bridge *b, const struct job *j)
-{
-	struct detached *d = find_detached(b, j->participant, j->leaf);
-
-	if (d == NULL)
-		return;
-	STAILQ_REMOVE(&b->detached, d, detached, link);
-	sn_buf_release(&d->text);
-	free(d);
-}
-
 /* ---- replies ----------------------------------------------------------- */
 
 static bool is_sent(const struct item *it)
 {
 	return it->p->b->publisher != NULL && it->result.head.send == SN_SEND_REPLY && !it->forget &&
 	       !it->cancelled;
+}
+
+void results_detach(struct item *it)
+{
+	if (it->state == ITEM_PUBLISHING)
+		gone_detach(it, it->name, &it->result.text);
+}
+
+void results_leave(const struct item *it)
+{
+	if (it->known || (it->state == ITEM_RETIRING && is_sent(it)))
+		gone_taken(it->p->b, it->p->name, it->name);
 }
 
 struct job *job_make(struct participant *p, const char *leaf)
@@ -202,7 +170,7 @@ static bool take_result(struct item *it)
 		known(it);
 		return true;
 	}
-	if (!STAILQ_EMPTY(&it->messages) || find_detached(it->p->b, it->p->name, it->name) != NULL) {
+	if (!STAILQ_EMPTY(&it->messages) || gone_is_out(it->p->b, it->p->name, it->name)) {
 		wait_s(it, 1);
 		return true;
 	}
@@ -257,7 +225,7 @@ static void queue_seen(struct bridge *b, const struct job *j)
 {
 	const bool missing = j->outcome == JOB_RETURNED;
 
-	if (missing == (b->no_queue[0] != '\0'))
+	if (j->outcome == JOB_KNOWN || missing == (b->no_queue[0] != '\0'))
 		return;
 	(void)snprintf(b->no_queue, sizeof b->no_queue, "%s", missing ? j->queue : "");
 	status_touch(b);
@@ -313,7 +281,9 @@ static void job_done(struct bridge *b, struct job *j)
 	else if (it != NULL &&
 		 j->outcome != JOB_RETURNED) /* or its participant went and came back meanwhile */
 		known(it);
-	drop_detached(b, j);
+	else if (it == NULL && j->outcome != JOB_RETURNED && participant_find(b, j->participant) == NULL)
+		gone_taken(b, j->participant, j->leaf);
+	gone_is_back(b, j);
 	job_free(j);
 }
 

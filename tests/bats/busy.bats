@@ -117,13 +117,8 @@ sleeps()
 	kill -HUP "$bridge"
 	wait_until 60 has_done P1 4000
 	idle P1
-	# Nothing is lost. What was on its way when the participant went may go out a second time.
-	take "$(amqp length "$ENGINE")" 60
-	"$BROKER_PYTHON" - "$REPLIES" <<-'PY'
-		import json, pathlib, sys
-		numbers = [json.loads(f.read_bytes())["fields"]["n"] for f in pathlib.Path(sys.argv[1]).iterdir()]
-		assert set(numbers) == set(range(1, 4001)) and len(numbers) <= 4512, len(numbers)
-	PY
+	# Nothing is lost, and what was on its way when the participant went does not go out a second time.
+	answered_once 4000
 	wait_until 20 bridge_is listening
 }
 

@@ -583,6 +583,44 @@ class ParticipantHandler:
 	state_is amqp-spool connected
 }
 
+# Each is sent by the main thread, on the connection that the publisher's thread looks after.
+@test "replies that go out one by one, while connections are lost, settings change and bridges are killed: each once" {
+	home_make "$HOMES/h"
+	participant P1 'import time
+class ParticipantHandler:
+    def handle_wi(self, wid):
+        time.sleep(0.004)
+'
+	engine_queue
+	bridge_start
+	exo_start P1
+	send_many P1 1200
+	done_at_least() { [ "$(done_count P1)" -ge "$1" ]; }
+	for i in 1 2 3 4 5 6 7 8; do
+		wait_until 60 done_at_least $((i * 130))
+		case $((i % 4)) in
+		0)
+			kill -KILL "$bridge"
+			wait_until 10 gone "$bridge"
+			bridge_start
+			;;
+		2)
+			printf '[boss]\namqp_heartbeat = %s\n' $((20 + i)) >>"$H/etc/skynet.conf"
+			kill -HUP "$bridge"
+			;;
+		*)
+			broker_close_connections "$BROKER"
+			kill -HUP "$bridge" # no back-off
+			;;
+		esac
+	done
+	wait_until 60 has_done P1 1200
+	[ "$(grep -c 'lost the connection for replies' "$H/log/bridge.txt")" -ge 3 ]
+	take 1200 60
+	once 1200
+	no_more
+}
+
 @test "heartbeats are kept while a handler and the bridge are busy" {
 	home_make "$HOMES/h"
 	home_set '[boss]' 'amqp_heartbeat = 2'

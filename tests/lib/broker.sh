@@ -232,7 +232,8 @@ broker_close_connections()
 		[Reason] = A,
 		Gone = fun(Pid) -> not is_process_alive(Pid) end,
 		Pids = rabbit_networking:local_connections(),
-		[rabbit_networking:close_connection(Pid, binary_to_list(Reason)) || Pid <- Pids],
+		%% One that ends by itself meanwhile is closed, too.
+		[(catch rabbit_networking:close_connection(Pid, binary_to_list(Reason))) || Pid <- Pids],
 		Wait = fun Wait(0) -> {still_open, Pids};
 			   Wait(Left) ->
 				case lists:all(Gone, Pids) of

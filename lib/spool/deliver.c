@@ -55,9 +55,8 @@ int sn_deliver_beside(struct sn_spool *s, char name[SN_NAME_SIZE], const void *b
 		/* Else it was taken away, empty, before it was locked. */
 		const bool there = faccessat(s->open, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 
-		if (locked)
-			(void)flock(fd,
-				    LOCK_UN); /* before the close, of which exo hears: it is free by then */
+		if (locked) /* exo hears of the close: it is free by then */
+			(void)flock(fd, LOCK_UN);
 		if (r < 0 || !locked || there)
 			return r;
 	}

@@ -7,8 +7,8 @@
 
 int sn_hold(struct sn_spool *s, const char *name)
 {
-	SN_AUTOFD int fd =
-		sn_claim_lock(s, name, true); /* until the marker is there: nobody begins it meanwhile */
+	/* Until the marker is there: nobody begins it meanwhile. */
+	SN_AUTOFD int fd = sn_claim_lock(s, name, true);
 	char marker[SN_ATTEMPT_SIZE];
 	int r;
 

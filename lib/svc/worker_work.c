@@ -127,8 +127,8 @@ int sn_worker_message(struct sn_worker *w, enum sn_send kind, const void *body, 
 /* Before exo hears that it is over: the next one to lock it may be told at once. */
 void sn_worker_let_go(struct sn_worker *w)
 {
-	if (sn_fd_is(w->job.fd,
-		     &w->job.file))	/* else user code has closed it; that may be a file of its own */
+	/* Else user code has closed it; that may be a file of its own. */
+	if (sn_fd_is(w->job.fd, &w->job.file))
 		(void)close(w->job.fd); /* it was only read */
 	w->job.fd = -1;
 }

@@ -1,4 +1,5 @@
-/* The publishing connection, in a thread that owns it (docs/BRIDGE.md).
+/* The publishing connection, in a thread that owns it, but while it waits: then a single reply may go out from the main thread
+ * (docs/BRIDGE.md).
  *
  * Replies go out in batches, each one AMQP transaction that also holds a witness: a tiny message with the batch's number to a queue
  * of ours. The batch is written to run/amqp-spool/outbox first. After a lost connection or a killed bridge the

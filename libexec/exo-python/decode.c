@@ -249,6 +249,7 @@ static PyObject *number_in(struct in *in)
 	size_t n = digits(text + sign, in->end), rest;
 	char copy[NUMBER_MAX + 1];
 	long long v = 0;
+	double d;
 
 	if (n == 0)
 		return NULL;
@@ -267,7 +268,8 @@ static PyObject *number_in(struct in *in)
 	copy[sign + n + rest] = '\0';
 	if (rest == 0)
 		return PyLong_FromString(copy, NULL, 10);
-	return PyFloat_FromDouble(PyOS_string_to_double(copy, NULL, NULL)); /* a float it is: cannot fail */
+	d = PyOS_string_to_double(copy, NULL, NULL); /* a float it is: it fails for want of memory only */
+	return d == -1. && PyErr_Occurred() != NULL ? NULL : PyFloat_FromDouble(d);
 }
 
 static PyObject *word_in(struct in *in, const char *word, PyObject *value)

@@ -107,7 +107,7 @@ static bool escaped_out(struct out *o, const char *text, size_t size)
 
 static bool string_out(struct out *o, PyObject *s)
 {
-	Py_ssize_t length;
+	Py_ssize_t length = 0;
 	const char *text = PyUnicode_AsUTF8AndSize(s, &length);
 	const size_t size = (size_t)length;
 	size_t n;

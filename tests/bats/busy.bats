@@ -50,7 +50,7 @@ sleeps()
 {
 	local before
 	before=$(awk '/^voluntary/ { print $2 }' "/proc/$bridge/status")
-	sleep 1
+	sleep 1 # measures rest
 	[ "$(awk '/^voluntary/ { print $2 }' "/proc/$bridge/status")" -le $((before + 2)) ]
 }
 

@@ -49,6 +49,7 @@ static void on_room(struct ev_loop *loop, ev_timer *t, int events)
 	if (r == 0) {
 		sn_info("there is room for results again");
 		x->no_room = false;
+		x->reason[0] = '\0';
 		x->look = true;
 		ev_feed_event(x->loop, &x->rescan, EV_TIMER);
 		return;

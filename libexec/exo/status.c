@@ -6,22 +6,28 @@
 
 static const char *state_of(struct exo *x, unsigned ready)
 {
+	bool backoff = false;
+
 	if (x->phase != EXO_RUNNING)
 		return "stopping";
 	if (x->no_room)
 		return "backoff"; /* room_wait() has set the reason */
-	x->reason[0] = '\0';
-	if (ready > 0)
-		return "ready";
-	for (unsigned i = 0; i < x->worker_count; i++) {
+	for (unsigned i = 0; ready == 0 && i < x->worker_count; i++) {
 		const struct worker *w = x->workers[i];
 
 		if (w->bad_starts == 0 && w->state != WORKER_DOWN)
 			continue;
+		backoff = true;
+		if (w->fatal[0] ==
+		    '\0') /* it is trying again: the reason of the time before stands until it knows */
+			continue;
 		(void)snprintf(x->reason, sizeof x->reason, "%s", w->fatal);
 		return "backoff";
 	}
-	return "starting";
+	if (backoff)
+		return "backoff";
+	x->reason[0] = '\0';
+	return ready > 0 ? "ready" : "starting";
 }
 
 void exo_status_write(struct exo *x, const char *state, int code, const char *reason)

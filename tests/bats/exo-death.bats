@@ -213,6 +213,26 @@ died() # FIELD-do TEXT
 	[ -z "$(status reason)" ]
 }
 
+@test "a start that takes long and fails: while it is tried again, the reason is that of the time before" {
+	rm "$H/sv/skynet-P1/code.py"
+	cat >"$H/sv/skynet-P1/code.py" <<-EOF
+		import os, time
+		class ParticipantHandler:
+		    def handle_wi(self, wid): pass
+		    def handle_lifecycle_control(self, ctrl):
+		        if ctrl.message == "start" and os.path.exists("$S/once"):
+		            open("$S/again", "w").close()
+		            time.sleep(60)
+		        open("$S/once", "w").close()
+		        raise RuntimeError("no licence")
+	EOF
+	start_exo
+	wait_until 10 state_is backoff
+	wait_until 10 test -e "$S/again"
+	state_is backoff
+	[ "$(status reason)" = "RuntimeError: no licence" ]
+}
+
 @test "a bad import and a missing file: backoff with the last line of the traceback" {
 	rm "$H/sv/skynet-P1/code.py"
 	echo 'import nothing_like_it' >"$H/sv/skynet-P1/code.py"

@@ -3,13 +3,17 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "data/jsonw.h"
 #include "svc/cli.h"
+#include "svc/control.h"
 #include "svc/pretty.h"
 
-enum { OPT_RAW = SN_OPT_FIRST };
+enum { OPT_RAW = SN_OPT_FIRST, OPT_JSON };
 
-static const struct sn_option OPTIONS[] = {{OPT_RAW, "raw", NULL, "print the workitem alone, byte for byte"},
-					   {0}};
+static const struct sn_option OPTIONS[] = {
+	{OPT_RAW, "raw", NULL, "print the workitem alone, byte for byte"},
+	{OPT_JSON, "json", NULL, "as a JSON array, an object for each workitem"},
+	{0}};
 static const struct sn_command COMMAND = {
 	"skynet show", "[OPTIONS] ITEM|WFID [NAME]",
 	"Shows a workitem, or all of a process. ITEM is its name in the spool, or the beginning of that, or\n"
@@ -140,6 +144,83 @@ static void print_item(const struct sn_cli *cli, const struct sn_item *item)
 	sn_result_release(&res);
 }
 
+/* JSON as it came, no number or string read on the way; null: it is none, or there is none. */
+static void json_body(struct sn_jsonw *w, const char *key, const char *text, size_t len)
+{
+	int r = len > 0 ? sn_json_object(text, len, NULL, NULL, 0) : -EINVAL;
+
+	if (r == 0 || r == -ENOTSUP)
+		sn_jsonw_raw(w, key, text, len);
+	else
+		sn_jsonw_string(w, key, NULL);
+}
+
+static void json_result(struct sn_jsonw *w, const struct sn_cli *cli, const struct sn_item *item)
+{
+	struct sn_result_file res = {.text = SN_BUF(SN_CLI_RESULT_MAX)};
+	int r = sn_item_result(item, &res);
+	SN_AUTOFREE char *path = NULL;
+
+	if (r == 0 || res.journal[0] != '\0') /* also of a damaged one */
+		path = sn_item_result_path(&cli->home, item, &res);
+	sn_jsonw_string(w, "outcome",
+			r == 0	       ? sn_outcome_name(res.head.outcome)
+			: r == -ENOENT ? NULL
+				       : "damaged");
+	if (r == 0) {
+		sn_jsonw_time(w, "started", res.head.started_us);
+		sn_jsonw_time(w, "finished", res.head.finished_us);
+		sn_jsonw_number(w, "attempts", res.head.attempt);
+		sn_jsonw_string(w, "sent", sn_send_name(res.head.send));
+	}
+	sn_jsonw_string(w, "answer", path);
+	if (path != NULL)
+		sn_jsonw_number(w, "answer_at", res.at);
+	json_body(w, "reply", r == 0 ? res.text.data + res.body_at : NULL, r == 0 ? res.head.length : 0);
+	sn_result_release(&res);
+}
+
+static void json_note(struct sn_jsonw *w, const struct sn_item *item, const char *key, const char *suffix)
+{
+	struct sn_buf b = SN_BUF(1 << 20);
+	bool there = item->state >= SN_ITEM_FAILED && sn_item_read(item, suffix, &b) == 0;
+
+	sn_jsonw_string(w, key, there && b.len > 0 ? b.data : NULL);
+	sn_buf_release(&b);
+}
+
+static void print_object(const struct sn_cli *cli, const struct sn_item *item)
+{
+	struct sn_buf body = SN_BUF(SN_CLI_BODY_MAX), out = SN_BUF((size_t)SN_CLI_BODY_MAX * 3);
+	SN_AUTOFREE char *path = sn_item_path(&cli->home, item);
+	SN_AUTOFREE char *cancelled = sn_item_cancelled_by(item);
+	struct sn_jsonw w = {.buf = &out};
+	struct sn_workitem head = {0};
+	int r = sn_item_read(item, "", &body);
+
+	if (r == 0)
+		sn_workitem_read(body.data, body.len, &head);
+	sn_jsonw_open(&w, NULL, '{');
+	sn_jsonw_string(&w, "name", item->name);
+	sn_jsonw_string(&w, "participant", item->shelf->participant);
+	sn_jsonw_string(&w, "state", sn_item_state_name(item->state));
+	sn_jsonw_string(&w, "file", path);
+	sn_jsonw_string(&w, "wfid", head.fei.wfid);
+	sn_jsonw_string(&w, "expid", head.fei.expid);
+	sn_jsonw_time(&w, "arrived", sn_name_time_us(item->name));
+	sn_jsonw_string(&w, "cancelled_by", cancelled);
+	json_note(&w, item, "why", ".log");
+	json_note(&w, item, "retried", ".retried");
+	json_body(&w, "workitem", body.data, r == 0 ? body.len : 0);
+	json_result(&w, cli, item);
+	sn_jsonw_close(&w, '}');
+	if (w.error < 0)
+		sn_cli_die(cli, SN_EXIT_FAILED, "%s: too large for --json", item->name);
+	sn_control_print_json((struct sn_span){.data = out.data, .len = out.len});
+	sn_buf_release(&body);
+	sn_buf_release(&out);
+}
+
 static void print_raw(const struct sn_cli *cli, const struct sn_item *item)
 {
 	struct sn_buf body = SN_BUF(SN_CLI_BODY_MAX);
@@ -180,17 +261,34 @@ static int find(struct sn_cli *cli, const struct sn_shelf *shelves, size_t count
 	return 0;
 }
 
+/* how: an option, 0 none. */
+static void print(const struct sn_cli *cli, const struct sn_item *item, int how, bool first)
+{
+	if (how == OPT_RAW) {
+		print_raw(cli, item);
+	} else if (how == OPT_JSON) {
+		fputs(first ? "[" : ",\n ", stdout);
+		print_object(cli, item);
+	} else {
+		if (!first)
+			printf("\n----\n\n");
+		print_item(cli, item);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sn_cli cli = {.command = &COMMAND};
 	struct sn_items items = {0};
 	struct sn_shelf *shelves;
-	bool raw = false;
+	int code, opt, how = 0;
 	size_t count;
-	int code;
 
-	while (sn_cli_next(&cli, argc, argv) != -1)
-		raw = true;
+	while ((opt = sn_cli_next(&cli, argc, argv)) != -1) {
+		if (how != 0 && how != opt)
+			sn_cli_usage(&cli, "only one of --raw, --json");
+		how = opt;
+	}
 	if (argc - optind < 1 || argc - optind > 2)
 		sn_cli_usage(&cli, "an ITEM or a WFID is needed, and at most the NAME of a participant");
 	sn_cli_home(&cli);
@@ -198,16 +296,12 @@ int main(int argc, char **argv)
 	code = find(&cli, shelves, count, argv[optind], &items);
 	if (code != 0)
 		return code;
-	if (raw && items.count > 1)
+	if (how == OPT_RAW && items.count > 1)
 		sn_cli_die(&cli, SN_EXIT_BAD_ITEM, "%s: means %zu workitems", argv[optind], items.count);
-	for (size_t i = 0; i < items.count; i++) {
-		if (i > 0)
-			printf("\n----\n\n");
-		if (raw)
-			print_raw(&cli, &items.list[i]);
-		else
-			print_item(&cli, &items.list[i]);
-	}
+	for (size_t i = 0; i < items.count; i++)
+		print(&cli, &items.list[i], how, i == 0);
+	if (how == OPT_JSON)
+		printf("]\n");
 	sn_items_release(&items);
 	for (size_t i = 0; i < count; i++)
 		sn_shelf_release(&shelves[i]);

@@ -118,6 +118,38 @@ serve()
 	skynet-show --raw "$name" | cmp - <(workitem '{"big":123456789012345678901234567890,"f":1.0,"s":"\u0000ä"}' wf-1)
 }
 
+@test "show --json: an array, workitem and reply in it as they came" {
+	participant </dev/null
+	name=$(put '{"big":123456789012345678901234567890,"f":1.0}' wf-1)
+	run -0 skynet-show --json "$name"
+	[ "$(jq -r '.[] | .name, .participant, .state, .wfid, .outcome, .reply' <<<"$output")" = "$name
+P1
+new
+wf-1
+null
+null" ]
+	[[ $output == *123456789012345678901234567890* && $output == *'"f":1.0'* ]]
+	spool_finish P1 "$name" done ok '{"r":[1,{}],"esc":"'$'\302\233''"}'
+	second=$(put '{"n":2}' wf-1)
+	run -0 skynet-show --json wf-1
+	[ "$(jq -rc '.[0] | .outcome, .sent, .attempts, .reply.r, .why' <<<"$output")" = 'ok
+reply
+2
+[1,{}]
+null' ]
+	[ "$(jq -r '.[1].name' <<<"$output")" = "$second" ]
+	[[ $output != *$'\302\233'* ]]
+	spool_finish P1 "$second" failed error 'no JSON'
+	echo because >"$S/failed/$(spool_bucket "$second")/$second.log"
+	run -0 skynet-show --json "$second"
+	[ "$(jq -rc '.[0] | .outcome, .reply, .why' <<<"$output")" = 'error
+null
+because' ]
+	run -4 --separate-stderr skynet-show --json wf-2
+	[ -z "$output" ]
+	run -64 skynet-show --json --raw "$name"
+}
+
 @test "show: all workitems of a process, of every participant" {
 	participant </dev/null
 	a=$(put '{"n":1}' wf-1)

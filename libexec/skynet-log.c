@@ -17,7 +17,7 @@ enum { OPT_WFID = SN_OPT_FIRST, OPT_SINCE, OPT_GREP, OPT_ALL, OPT_JSON, LINES_MA
 static const struct sn_option OPTIONS[] = {
 	{'f', "follow", NULL, "go on showing what is logged"},
 	{'n', "lines", "N", "only the last N (default: all; with -f 10)"},
-	{'o', "once", NULL, "only what is there (as without -f)"},
+	{'o', "once", NULL, "only what is there (as without -f, which it undoes)"},
 	{OPT_WFID, "wfid", "WFID", "only lines of this process"},
 	{OPT_SINCE, "since", "T", "not before T: 10m, 2h, 3d ago; 2026-11-22[T10:54[:43]] UTC"},
 	{OPT_GREP, "grep", "RE", "only lines that match the extended regular expression"},
@@ -315,7 +315,8 @@ static int set_option(struct show *show, int opt, const char *arg)
 	case 'f':
 		show->follow = true;
 		return 0;
-	default: /* -o */
+	default: /* -o, -f: the last one counts */
+		show->follow = false;
 		return 0;
 	}
 }

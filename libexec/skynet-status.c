@@ -301,10 +301,18 @@ static int run(struct show *show, bool header, char *const *names)
 	return code != 0 ? code : flushed;
 }
 
+/* https://no-color.org: set and not empty. */
+static bool no_color(void)
+{
+	const char *value = getenv("NO_COLOR");
+
+	return value != NULL && value[0] != '\0';
+}
+
 int main(int argc, char **argv)
 {
 	struct show show = {.cli = {.command = &COMMAND},
-			    .colour = isatty(STDOUT_FILENO) == 1 && getenv("NO_COLOR") == NULL};
+			    .colour = isatty(STDOUT_FILENO) == 1 && !no_color()};
 	bool header = true;
 	int opt, code;
 

@@ -59,23 +59,46 @@ static void add_options(const struct sn_option *from, struct option *to, size_t 
 	letters[n] = '\0';
 }
 
+static bool in_table(const struct sn_option *o, int letter)
+{
+	for (; o->name != NULL; o++) {
+		if (o->letter == letter)
+			return true;
+	}
+	return false;
+}
+
+/* What is wrong, in the words of the commands that are sh: getopt's own would name the path of the program. `last` is
+ * the argument that was looked at last (of letters in a row the one before). */
+static int wrong_option(const struct sn_command *c, bool no_value, const char *last)
+{
+	if (no_value)
+		return sn_command_usage(c, "%s: a value is needed", last);
+	if (optopt == 0)
+		return sn_command_usage(c, "%s: no such option", last);
+	if (in_table(c->options, optopt) || in_table(COMMON, optopt))
+		return sn_command_usage(c, "%s: it takes no value", last);
+	return sn_command_usage(c, "-%c: no such option", optopt);
+}
+
 int sn_command_next(const struct sn_command *c, int argc, char *const *argv)
 {
 	struct option options[OPTIONS_MAX + 1] = {0};
-	char letters[2 * OPTIONS_MAX + 1] = "";
+	char letters[2 * OPTIONS_MAX + 2] = ":"; /* a value that is missing is told from an unknown option */
 	size_t count = 0;
 	int opt;
 
 	add_options(c->options, options, &count, letters);
 	add_options(COMMON, options, &count, letters);
+	opterr = 0;
 	opt = getopt_long(argc, argv, letters, options, NULL);
 	if (opt == 'h') {
 		print_help(c);
 		return SN_OPT_HELP;
 	}
-	if (opt != '?')
+	if (opt != '?' && opt != ':')
 		return opt;
-	fprintf(stderr, "Try: %s --help\n", c->name);
+	(void)wrong_option(c, opt == ':', argv[optind - 1]); /* the code is the caller's to return */
 	return SN_OPT_WRONG;
 }
 
@@ -106,8 +129,11 @@ int sn_command_fail(const struct sn_command *c, int code, const char *fmt, ...)
 int sn_command_home(const struct sn_command *c, const char *option, struct sn_home *ret)
 {
 	const char *name = option != NULL ? option : getenv("SKYNET_HOME");
-	int r = sn_home_init(ret, option);
+	int r;
 
+	if (option != NULL && option[0] == '\0') /* a variable that is not set, not the system's home */
+		return sn_command_usage(c, "--home needs a directory");
+	r = sn_home_init(ret, option);
 	if (r < 0)
 		return sn_command_fail(c, SN_EXIT_CONFIG, "home %s: %s", name, strerror(-r));
 	return 0;

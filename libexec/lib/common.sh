@@ -17,7 +17,7 @@ _left=$#
 while [ "$_left" -gt 0 ]; do
 	case $1 in
 	--home)
-		if [ "$_left" -lt 2 ]; then
+		if [ "$_left" -lt 2 ] || [ -z "$2" ]; then
 			echo "skynet $verb: --home needs a directory" >&2
 			exit 64
 		fi
@@ -25,7 +25,11 @@ while [ "$_left" -gt 0 ]; do
 		shift
 		_left=$((_left - 1))
 		;;
-	--home=*) SKYNET_HOME=${1#--home=} ;;
+	--home=?*) SKYNET_HOME=${1#--home=} ;;
+	--home=)
+		echo "skynet $verb: --home needs a directory" >&2
+		exit 64
+		;;
 	*) set -- "$@" "$1" ;;
 	esac
 	shift

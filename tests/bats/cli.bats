@@ -92,6 +92,19 @@ make_p1()
 	run -64 skynet --home
 }
 
+@test "--home of nothing is a mistake, not the system's home" {
+	make_home
+	run -64 skynet --home '' status
+	has '--home needs a directory'
+	run -64 skynet --home= status
+	for verb in status list config 'spool ls' 'local status' 'start --all'; do
+		run -64 skynet $verb --home ''
+		has '--home needs a directory'
+		run -64 skynet $verb --home=
+		has '--home needs a directory'
+	done
+}
+
 @test "wrong options of every verb: exit 64 and where help is" {
 	make_home
 	for file in "$SKYNET_LIBEXEC"/skynet-*; do
@@ -99,7 +112,16 @@ make_p1()
 		case $verb in help | prepare | mkspool) continue ;; esac
 		run -64 skynet "$verb" --no-such-option
 		has --help
+		has "skynet $verb: "
 	done
+	run -64 skynet status -x
+	[ "${lines[0]}" = 'skynet status: -x: no such option' ]
+	run -64 skynet log -n
+	[ "${lines[0]}" = 'skynet log: -n: a value is needed' ]
+	run -64 skynet log --since
+	[ "${lines[0]}" = 'skynet log: --since: a value is needed' ]
+	run -64 skynet list --json=x
+	[ "${lines[0]}" = 'skynet list: --json=x: it takes no value' ]
 }
 
 # complete WORD…: what is offered for the last one.
@@ -442,6 +464,18 @@ p1 down 2 1 2" ]
 	run -4 skynet status nope
 }
 
+@test "status: colours on a terminal, none where NO_COLOR says something" {
+	command -v script || skip "no script(1)"
+	make_p1
+	on_terminal() { TERM=vt100 "$@" script -qec 'skynet status p1 || :' /dev/null; }
+	run -0 on_terminal env
+	has $'\e['
+	run -0 on_terminal env NO_COLOR=
+	has $'\e['
+	run -0 on_terminal env NO_COLOR=1
+	[[ $output == *p1* && $output != *$'\e['* ]]
+}
+
 @test "status: what is answered does not wait, but it is looked for only when something has waited for a while" {
 	make_p1
 	. "$BATS_TEST_DIRNAME/../lib/spool.bash"
@@ -585,6 +619,8 @@ a
 	run -64 skynet log --since yesterday
 	run -64 skynet log --grep '('
 	run -64 skynet log -n x
+	run -0 timeout 20 skynet log -f -o a # -o undoes -f
+	[ "$output" = "$(skynet log a)" ]
 }
 
 @test "log -f follows across rotation and loses nothing" {

@@ -147,8 +147,7 @@ static void update(struct participant *p, struct sn_config *config)
 	if (anew)
 		consumer_drop(b->consumer, p); /* its channel is opened again when it is closed */
 	p->held = HASH_COUNT(p->items) >= p->config.participant.hold;
-	if (!anew)
-		consumer_update(b->consumer, p);
+	consumer_update(b->consumer, p); /* one that the broker refused: at once */
 }
 
 static int load_one(struct bridge *b, const char *name)

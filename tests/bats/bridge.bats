@@ -1153,6 +1153,27 @@ sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetcho
 	amqp get "$ENGINE" >/dev/null
 }
 
+@test "a queue that the broker refuses: another one by HUP is taken from at once" {
+	home_make "$HOMES/h"
+	participant P1
+	engine_queue
+	"$BROKER_PYTHON" - "P1.$TAG" <<-'PY'
+		import os, sys
+		import pika
+		e = os.environ
+		c = pika.BlockingConnection(pika.ConnectionParameters(
+		    e["BROKER_HOST"], int(e["BROKER_PORT"]), e["BROKER_VHOST"],
+		    pika.PlainCredentials(e["BROKER_USER"], e["BROKER_PASS"])))
+		c.channel().queue_declare(sys.argv[1], durable=True, arguments={"x-max-length": 9})
+		c.close()
+	PY
+	bridge_start
+	wait_until 20 logged 'the broker refuses it'
+	participant_set P1 "queue = new.$TAG"
+	kill -HUP "$bridge"
+	within 10 bridge_shows 'participant.P1: consuming'
+}
+
 @test "HUP removes a participant whose replies are on their way, and it comes back: each reply goes out once" {
 	one_participant
 	send P1 # so that the queue is known to exist

@@ -132,6 +132,7 @@ struct recent { /* a finished workitem, for redeliveries */
 struct channel { /* a participant's, on the consuming connection */
 	uint16_t number;
 	enum channel_state state;
+	uint64_t epoch;	      /* of its tags: another one each time it is opened, 0 without a connection */
 	uint64_t first_tag;   /* of marks[0] */
 	unsigned char *marks; /* TAG_… of each unacked tag, in order */
 	size_t marks_len, marks_cap, due;

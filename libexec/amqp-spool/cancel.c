@@ -28,11 +28,11 @@ void cancel_note(struct participant *p, const char *name)
 	note(p, sn_name_digest(name), 0);
 }
 
-/* Is it recorded, and no delivery of this connection belongs to it yet? Then this one does. */
+/* Is it recorded, and no delivery of this channel belongs to it yet? Then this one does. */
 static bool joins(struct participant *p, uint64_t digest)
 {
 	struct canceller *c = canceller_of(p);
-	const uint64_t epoch = consumer_epoch(p->b->consumer);
+	const uint64_t epoch = p->ch.epoch;
 
 	for (unsigned i = 0; i < c->recent_count; i++) {
 		if (c->recent[i].digest == digest && c->recent[i].epoch != epoch) {
@@ -210,7 +210,7 @@ enum delivered cancel_message(struct participant *p, char name[SN_NAME_SIZE], co
 		sn_err("participant=%s name=%s: cannot store: %s", p->name, name, strerror(-r));
 		return DELIVERED_NO_ROOM;
 	}
-	note(p, digest, consumer_epoch(p->b->consumer));
+	note(p, digest, p->ch.epoch);
 	r = decide(p, name, w);
 	if (r < 0) {
 		sn_warn("participant=%s cancel=%s: cannot be decided yet: %s", p->name, name, strerror(-r));

@@ -20,6 +20,7 @@ static void ask_open(struct consumer *c, struct participant *p)
 	amqp_channel_open_t m = {.out_of_band = amqp_empty_bytes};
 
 	p->ch.state = CH_OPENING;
+	p->ch.epoch = ++c->epoch;
 	(void)send_method(c, p, AMQP_CHANNEL_OPEN_METHOD, &m); /* a failure ends the connection */
 }
 
@@ -172,7 +173,7 @@ static void end_message(struct consumer *c, struct participant *p)
 	case DELIVERED_KEEP:
 		break;
 	case DELIVERED_ACK:
-		consumer_due(c, p, c->epoch, p->ch.tag);
+		consumer_due(c, p, p->ch.epoch, p->ch.tag);
 		break;
 	case DELIVERED_NO_ROOM: /* goes back when no consumer is left here to get it at once again */
 		tags_mark(&p->ch, p->ch.tag, TAG_REQUEUE);
@@ -293,7 +294,7 @@ void consumer_flush(struct consumer *c)
 
 void consumer_due(struct consumer *c, struct participant *p, uint64_t epoch, uint64_t tag)
 {
-	if (c == NULL || epoch == 0 || epoch != c->epoch || c->link.conn == NULL)
+	if (c == NULL || epoch == 0 || epoch != p->ch.epoch || c->link.conn == NULL)
 		return;
 	tags_mark(&p->ch, tag, TAG_DUE);
 	if (p->ch.due >= ACK_AT || p->ch.due * 2 > p->config.participant.prefetch) {

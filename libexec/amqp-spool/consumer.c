@@ -27,11 +27,6 @@ static void on_ack_timer(struct ev_loop *loop, ev_timer *w, int events)
 	consumer_flush(w->data);
 }
 
-uint64_t consumer_epoch(const struct consumer *c)
-{
-	return c != NULL && c->link.conn != NULL ? c->epoch : 0;
-}
-
 /* ---- connecting -------------------------------------------------------- */
 
 static void *connector_main(void *arg)
@@ -76,7 +71,6 @@ static void use_connection(struct consumer *c, const struct attempt *a)
 	struct participant *p;
 
 	reader_use(&c->link, a->conn, &a->try, a->settings.heartbeat_s);
-	c->epoch++;
 	sn_info("connected to %s", c->link.where);
 	TAILQ_FOREACH(p, &b->participants, link)
 	consumer_update(c, p);
@@ -122,6 +116,7 @@ static void disconnect(struct consumer *c, bool polite)
 	{
 		p->ch.state = CH_CLOSED;
 		p->ch.in_message = false;
+		p->ch.epoch = 0;
 		sn_buf_reset(&p->ch.body);
 		tags_clear(&p->ch);
 	}

@@ -16,7 +16,6 @@ void consumer_update(struct consumer *c, struct participant *p);
 void consumer_drop(struct consumer *c, struct participant *p);
 /* The delivery may be acked. Stale epochs are ignored. */
 void consumer_due(struct consumer *c, struct participant *p, uint64_t epoch, uint64_t tag);
-uint64_t consumer_epoch(const struct consumer *c);
 void consumer_flush(struct consumer *c);
 /* Stops consuming everywhere. */
 void consumer_quiesce(struct consumer *c);

@@ -16,7 +16,7 @@ struct attempt { /* of the connector thread; handed back whole */
 struct consumer {
 	struct bridge *b;
 	struct reader link;
-	uint64_t epoch; /* counts up with each connection */
+	uint64_t epoch; /* counts up with each channel that is opened: tags begin anew */
 	bool connecting, quiesced, due;
 	pthread_t thread;
 	struct attempt *attempt;

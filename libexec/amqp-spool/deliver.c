@@ -33,15 +33,14 @@ static bool same_bytes(int dirfd, const char *leaf, const struct sn_buf *body)
 	return same;
 }
 
-/* An open workitem of the same bytes that no delivery of this connection belongs to yet. */
+/* An open workitem of the same bytes that no delivery of this channel belongs to yet. */
 static struct item *find_open(struct participant *p, uint64_t digest)
 {
-	const uint64_t epoch = consumer_epoch(p->b->consumer);
 	struct item *it, *next;
 
 	HASH_ITER(hh, p->items, it, next)
 	{
-		if (it->epoch != epoch && sn_name_digest(it->name) == digest &&
+		if (it->epoch != p->ch.epoch && sn_name_digest(it->name) == digest &&
 		    same_bytes(p->spool.open, it->name, &p->ch.body))
 			return it;
 	}
@@ -80,7 +79,7 @@ static enum delivered join(struct item *it)
 
 	sn_info("participant=%s name=%s: the broker sent it again, one file serves both", p->name, it->name);
 	it->tag = p->ch.tag;
-	it->epoch = consumer_epoch(p->b->consumer);
+	it->epoch = p->ch.epoch;
 	if (it->synced || it->state == ITEM_RETIRING)
 		return DELIVERED_ACK;
 	item_set_unsynced(it, true);
@@ -118,7 +117,7 @@ enum delivered deliver_aside(struct participant *p, const char *name)
 	memcpy(it->name, name, strlen(name) + 1);
 	it->received_ns = sn_clock_mono_ns();
 	it->tag = p->ch.tag;
-	it->epoch = consumer_epoch(p->b->consumer);
+	it->epoch = p->ch.epoch;
 	item_set_unsynced(it, true);
 	sync_arm(p->b);
 	return DELIVERED_KEEP;
@@ -137,7 +136,7 @@ static enum delivered store(struct participant *p, char name[SN_NAME_SIZE], cons
 	}
 	it = item_add(p, name);
 	it->tag = p->ch.tag;
-	it->epoch = consumer_epoch(p->b->consumer);
+	it->epoch = p->ch.epoch;
 	item_note(it, w, p->ch.body.len);
 	item_set_unsynced(it, true);
 	sync_arm(p->b);

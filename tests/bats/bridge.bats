@@ -1153,6 +1153,52 @@ sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetcho
 	amqp get "$ENGINE" >/dev/null
 }
 
+@test "HUP with another prefetch while deliveries are unacked: what comes again joins its file" {
+	home_make "$HOMES/h"
+	home_set '[skynet]' 'sync_after = 600' # nothing is acked before it is answered
+	participant P1
+	engine_queue
+	bridge_start
+	send_many P1 5
+	wait_until 20 has_open P1 5
+	wait_until 20 unacked_is P1 5
+	participant_set P1 'prefetch = 7'
+	kill -HUP "$bridge"
+	again() { [ "$(grep -c 'the broker sent it again, one file serves both' "$H/log/bridge.txt")" -eq 5 ] || ! has_open P1 5; }
+	wait_until 20 again
+	has_open P1 5
+	exo_start P1
+	take 5
+	once 5
+	wait_until 20 unacked_is P1 0
+	wait_until 20 has_done P1 5
+	no_more
+	not logged 'lost the connection'
+}
+
+@test "HUP with another queue: an answer to what came from the former one acks nothing of the new one" {
+	home_make "$HOMES/h"
+	home_set '[skynet]' 'sync_after = 600'
+	participant P1
+	engine_queue
+	bridge_start
+	send P1
+	wait_until 20 has_open P1 1
+	former=$(ls "$S/open")
+	participant_set P1 "queue = new.$TAG"
+	kill -HUP "$bridge"
+	consumed() { [ "$(broker_queue_length "$BROKER" "new.$TAG" consumers)" -eq 1 ]; }
+	wait_until 20 consumed
+	_publish "new.$TAG" workitems 1 '' 20261122-new ''
+	wait_until 20 has_open P1 2
+	"$SKYNET_LIBEXEC/spool-hold" P1 "$(ls "$S/open" | grep -v "$former")" # it is not answered
+	exo_start P1
+	take 1
+	wait_until 20 has_done P1 1
+	"$BROKER_PYTHON" -c 'import time; time.sleep(0.5)' # acks wait 5 ms
+	[ "$(broker_queue_length "$BROKER" "new.$TAG" messages_unacknowledged)" -eq 1 ]
+}
+
 @test "a queue that the broker refuses: another one by HUP is taken from at once" {
 	home_make "$HOMES/h"
 	participant P1

@@ -12,6 +12,7 @@
  *	cancel.c     main thread: cancel items; pursue.c and canceller.c see them through; control.c talks to exo
  *	recover.c    start and reconcile
  *	air.c        enquiries from afar, in a thread of its own when there is something to ask after
+ *	signals.c    TERM, INT, HUP; reload.c reads the configuration again
  *	reader.c     a connection in an event loop: what consumer.c and air_thread.c have in common
  *
  * Only the main thread touches spools (but for syncs), participants and items. */
@@ -224,8 +225,13 @@ struct bridge {
 };
 
 /* main.c */
-void bridge_stop(struct bridge *b, int exit_code);
 bool bridge_brokerless(const struct bridge *b);
+
+/* signals.c */
+/* First of all: a HUP waits until somebody listens, instead of ending us. TERM and INT may end a bridge that does nothing yet. */
+void signals_hold(void);
+void signals_watch(struct bridge *b);
+void bridge_stop(struct bridge *b, int exit_code);
 
 /* reload.c: on SIGHUP */
 /* Looks at the password file; for the log and the status. */

@@ -16,7 +16,7 @@
 #include "sys/dir.h"
 #include "sys/lock.h"
 
-enum { STOP_S = 4, FULL_RETRY_S = 5 };
+enum { FULL_RETRY_S = 5 };
 
 /* ---- events ------------------------------------------------------------ */
 
@@ -127,38 +127,9 @@ static void on_room(struct ev_loop *loop, ev_timer *w, int events)
 	bridge_check_room(w->data);
 }
 
-static void on_stop_timer(struct ev_loop *loop, ev_timer *w, int events)
-{
-	(void)w;
-	(void)events;
-	ev_break(loop, EVBREAK_ALL);
-}
-
 bool bridge_brokerless(const struct bridge *b)
 {
 	return strcmp(b->config.boss.host, "none") == 0;
-}
-
-void bridge_stop(struct bridge *b, int exit_code)
-{
-	if (b->stopping)
-		return;
-	b->stopping = true;
-	b->exit_code = exit_code;
-	b->stop_deadline_ns = sn_clock_mono_ns() + (int64_t)STOP_S * 1000000000;
-	if (b->consumer != NULL)
-		consumer_quiesce(b->consumer);
-	ev_timer_set(&b->stop_timer, STOP_S, 0.);
-	ev_timer_start(b->loop, &b->stop_timer);
-	status_touch(b);
-}
-
-static void on_stop_signal(struct ev_loop *loop, ev_signal *w, int events)
-{
-	(void)loop;
-	(void)events;
-	sn_info("signal %d: stopping", w->signum);
-	bridge_stop(w->data, SN_EXIT_OK);
 }
 
 /* ---- life -------------------------------------------------------------- */
@@ -198,14 +169,6 @@ static int take_lock(struct bridge *b)
 	return b->lock < 0 ? b->lock : 0;
 }
 
-static void add_signal(struct bridge *b, ev_signal *w, int signum,
-		       void (*cb)(struct ev_loop *, ev_signal *, int))
-{
-	ev_signal_init(w, cb, signum);
-	w->data = b;
-	ev_signal_start(b->loop, w);
-}
-
 static void add_watchers(struct bridge *b)
 {
 	ev_io_init(&b->inotify_watch, on_inotify, b->inotify, EV_READ);
@@ -214,18 +177,15 @@ static void add_watchers(struct bridge *b)
 	ev_init(&b->sync_timer, on_sync_timer);
 	ev_init(&b->retry_timer, on_retry);
 	ev_init(&b->poll_timer, busy_poll);
-	ev_init(&b->stop_timer, on_stop_timer);
 	ev_timer_init(&b->room_timer, on_room, FULL_RETRY_S, FULL_RETRY_S); /* runs while b->full */
 	ev_timer_init(&b->reconcile_timer, on_reconcile, b->reconcile_s, b->reconcile_s);
 	b->inotify_watch.data = b->wake.data = b->prepare.data = b->sync_timer.data = b->retry_timer.data =
-		b->poll_timer.data = b->room_timer.data = b->stop_timer.data = b->reconcile_timer.data = b;
+		b->poll_timer.data = b->room_timer.data = b->reconcile_timer.data = b;
 	ev_io_start(b->loop, &b->inotify_watch);
 	ev_async_start(b->loop, &b->wake);
 	ev_prepare_start(b->loop, &b->prepare);
 	ev_timer_start(b->loop, &b->reconcile_timer);
-	add_signal(b, &b->sigterm, SIGTERM, on_stop_signal);
-	add_signal(b, &b->sigint, SIGINT, on_stop_signal);
-	add_signal(b, &b->sighup, SIGHUP, bridge_reload);
+	signals_watch(b);
 }
 
 static int start(struct bridge *b)
@@ -379,8 +339,10 @@ int main(int argc, char **argv)
 {
 	struct bridge b = {0};
 	const char *home = NULL;
-	int r = parse_options(argc, argv, &home);
+	int r;
 
+	signals_hold();
+	r = parse_options(argc, argv, &home);
 	if (r != 0)
 		return r < 0 ? SN_EXIT_OK : r;
 	(void)signal(SIGPIPE, SIG_IGN); /* errors are seen where they happen */

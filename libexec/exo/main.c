@@ -63,19 +63,23 @@ static void close_foreign(void)
 		(void)closedir(d); /* nothing was written */
 }
 
-/* TERM, INT and HUP stay blocked until the loop listens to them. */
-static void prepare_process(void)
+/* First of all: TERM, INT and HUP stay blocked until the loop listens to them. */
+static void hold_signals(void)
 {
 	sigset_t later;
 
-	close_foreign();
-	(void)umask(022);
-	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&later);
 	(void)sigaddset(&later, SIGTERM);
 	(void)sigaddset(&later, SIGINT);
 	(void)sigaddset(&later, SIGHUP);
 	(void)sigprocmask(SIG_SETMASK, &later, NULL);
+}
+
+static void prepare_process(void)
+{
+	close_foreign();
+	(void)umask(022);
+	(void)signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* runsv was killed: a new one starts another exo */
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
@@ -85,6 +89,7 @@ int main(int argc, char **argv)
 	const char *home = NULL;
 	int r;
 
+	hold_signals();
 	if (sn_about(argc, argv, "exo", HELP))
 		return 0;
 	r = parse(argc, argv, &home);

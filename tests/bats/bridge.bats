@@ -1220,6 +1220,29 @@ sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetcho
 	within 10 bridge_shows 'participant.P1: consuming'
 }
 
+@test "HUP while the bridge waits for a former one: it lives, and reads the configuration again; TERM ends it" {
+	home_make "$HOMES/h"
+	participant P1
+	bridge_start
+	former=$bridge
+	says() { [ "$(grep -c 'another amqp-spool works on' "$H/log/bridge.txt")" -eq "$1" ]; }
+	bridge_spawn
+	wait_until 20 says 1
+	kill -TERM "$bridge"
+	wait_until 20 gone "$bridge"
+	bridge_spawn
+	wait_until 20 says 2
+	kill -HUP "$bridge"
+	participant P2
+	kill -TERM "$former"
+	wait_until 20 gone "$former"
+	wait_until 20 _bridge_is connected "$former"
+	[ "$(bridge_pid)" = "$bridge" ]
+	wait_until 20 logged 'HUP: configuration read'
+	bridge_stop # its handlers are there
+	[ "$(status_of amqp-spool state)" = down ]
+}
+
 @test "HUP removes a participant whose replies are on their way, and it comes back: each reply goes out once" {
 	one_participant
 	send P1 # so that the queue is known to exist

@@ -319,6 +319,27 @@ teardown() { exo_teardown; }
 	[ "$(status code)" = 78 ]
 }
 
+@test "in its first moments HUP does not end it, and TERM ends it in order" {
+	command -v strace >/dev/null || skip 'no strace'
+	early() # SIGNAL: comes when it looks for descriptors to close, long before it listens
+	{
+		strace -qq -o "$S/trace" -P /proc/self/fd -e trace=openat -e inject=openat:signal=$1:when=1 \
+			"$EXO" --home "$H" P1 >>"$LOG" 2>&1 3>&- &
+		exo=$!
+		PIDS="$PIDS $exo"
+	}
+	early HUP
+	wait_until 20 ready
+	grep -q 'SIGHUP' "$S/trace"
+	kill -TERM "$(status pid)"
+	wait "$exo"
+	code=0
+	early TERM
+	wait "$exo" || code=$?
+	[ "$code" -eq 0 ]
+	grep -q 'SIGTERM' "$S/trace"
+}
+
 @test "HUP with a bad configuration keeps the old one and says why" {
 	start_ready
 	old=$(worker_pid)

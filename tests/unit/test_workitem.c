@@ -176,6 +176,10 @@ static void foreign_replies(void **state)
 		"\"expid\":\"0_0_0\"}",
 		"\"fei\":{\"wfid\":\"other\",\"engine_id\":\"engine\",\"wfid\":\"20261122-1028-x\",\"subid\":\"abc\","
 		"\"expid\":\"0_0_0\"}",
+		"\"fei\":{\"engine_id\":\"engine\",\"wfid\\u0000\":\"20261122-1028-x\",\"subid\":\"abc\","
+		"\"expid\":\"0_0_0\"}",
+		"\"fei\":{\"engine_id\":\"engine\",\"wfid\":\"20261122-1028-x\\u0000y\",\"subid\":\"abc\","
+		"\"expid\":\"0_0_0\"}",
 		"\"fei\":" FEI ",\"fei\":{\"wfid\":\"other\"}",
 		"\"fei\":" FEI ",\"\\u0066ei\":{\"wfid\":\"other\"}",
 		"\"fei\":" FEI ",\"fe\\u0069\":null",

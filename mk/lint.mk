@@ -16,7 +16,7 @@ lint-format:
 
 # Reads what would be compiled, so that a file without a rule is not checked with flags that it never has.
 compile_commands.json:
-	@mk/compile-commands.sh $(MAKE) --no-print-directory -Bn BUILD=build-test TESTING=1 all unit-programs bench-programs >$@.new
+	@mk/compile-commands.sh $(MAKE) --no-print-directory -Bn BUILD=build-test TESTING=1 all unit-programs bench-programs fuzz-program >$@.new
 	@mv $@.new $@
 
 lint-tidy: compile_commands.json

@@ -8,7 +8,24 @@ $(UNITS): $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALLLDFLAGS) -o $@ $< $(LIB) -lcmocka -lev $(LIBS_default)
 
-.PHONY: unit-programs load-program unit pytest bats check
+FUZZ_S   ?= 10
+$(BUILD)/tests/fuzz: $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/fuzz/*.c)) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALLLDFLAGS) -o $@ $^ $(LIBS_default)
+
+.PHONY: unit-programs load-program fuzz-program unit pytest bats check fuzz faults
+fuzz-program: $(BUILD)/tests/fuzz
+
+# Broken input for what reads the bytes of others, under the sanitizers: each target for FUZZ_S seconds.
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=build-asan TESTING=1 SANITIZE=1 fuzz-program
+	@build-asan/tests/fuzz -t $(FUZZ_S)
+
+# What docs/SPOOL.md promises: every failpoint, and the full load (20,000 workitems) with kills and restarts.
+faults: load-program
+	@$(TESTMAKE) all
+	@SKYNET_FULL=1 BATS_FILES='tests/bats/failpoints.bats tests/bats/faults.bats' $(TESTRUN) bats
+
 unit-programs: $(UNITS)
 
 # The load of faults.bats; never of a testing build.

@@ -311,7 +311,7 @@ struct job *job_make(struct participant *p, const char *leaf);
 void results_answered(struct item *it);
 /* It goes, whatever its state. */
 void results_detach(struct item *it);
-/* Its participant goes, and it with it. */
+/* Its participant goes, and it with it; or it cannot be retired: what the broker has is remembered (gone.h). */
 void results_leave(const struct item *it);
 void results_pump(struct bridge *b);  /* READY → publisher, as far as it takes them */
 void results_retry(struct bridge *b); /* WAITING whose time has come */

@@ -7,6 +7,7 @@
 #include "data/digest.h"
 #include "data/workitem.h"
 #include "disk.h"
+#include "gone.h"
 #include "spool/retire.h"
 #include "sys/dir.h"
 
@@ -82,6 +83,7 @@ void item_complete(struct item *it)
 	struct participant *p = it->p;
 	const struct sn_retirement r = retirement(it);
 	int err = it->kept ? 0 : sn_retire_keep(&p->spool, &r);
+	bool again;
 
 	it->kept = err == 0;
 	if (err == 0)
@@ -90,7 +92,10 @@ void item_complete(struct item *it)
 	if (err < 0 && err != -ENOENT) {
 		sn_err("participant=%s name=%s: cannot retire: %s", p->name, it->name, strerror(-err));
 		it->retry_at_ns = sn_clock_mono_ns() + (int64_t)RETIRE_RETRY_S * 1000000000;
+		again = it->state == ITEM_RETIRING;
 		item_set_state(it, ITEM_RETIRING);
+		if (!again)
+			results_leave(it); /* the outbox forgets it before it is retired */
 		return;
 	}
 	if (it->cancelled)
@@ -99,6 +104,7 @@ void item_complete(struct item *it)
 		write_row(it);
 		recent_add(p, it->name);
 	}
+	gone_forget(p->b, p->name, it->name);
 	item_remove(it);
 	release_hold(p);
 }

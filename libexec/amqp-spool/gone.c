@@ -88,9 +88,22 @@ void gone_taken(struct bridge *b, const char *participant, const char *leaf)
 	if (b->taken_count <= GONE_TAKEN_MAX)
 		return;
 	t = STAILQ_FIRST(&b->taken);
-	sn_warn("participant=%s name=%s: was sent, and goes out again when its participant comes back",
+	sn_warn("participant=%s name=%s: was sent, and goes out again when its participant, or another bridge, comes",
 		t->participant, t->leaf);
 	forget(b, t);
+}
+
+void gone_forget(struct bridge *b, const char *participant, const char *name)
+{
+	const size_t len = strlen(name);
+	struct taken *t, *next;
+
+	for (t = STAILQ_FIRST(&b->taken); t != NULL; t = next) { /* mostly there are none */
+		next = STAILQ_NEXT(t, link);
+		if (strncmp(t->leaf, name, len) == 0 && (t->leaf[len] == '\0' || t->leaf[len] == '.') &&
+		    strcmp(t->participant, participant) == 0)
+			forget(b, t);
+	}
 }
 
 void gone_return(struct participant *p)

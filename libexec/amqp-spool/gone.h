@@ -1,5 +1,6 @@
 /* What a participant that was removed (HUP) leaves behind: replies and messages that are on their way, and those that the broker has
- * though their workitems are still open. When it comes back none of them goes out a second time. */
+ * though their workitems are still open. When it comes back none of them goes out a second time. So with those of a participant that
+ * is there, where they cannot be kept or retired (a full disk), should we end. */
 #ifndef GONE_H
 #define GONE_H
 
@@ -14,9 +15,12 @@ bool gone_is_out(const struct bridge *b, const char *participant, const char *le
 /* The publisher does not have it any more. */
 void gone_is_back(struct bridge *b, const struct job *j);
 
-/* The broker has it; the participant is not there, or goes. Remembered until it comes back: the latest GONE_TAKEN_MAX. */
+/* The broker has it, and that cannot be seen in its spool. Remembered until its participant comes back, or it is retired: the latest
+ * GONE_TAKEN_MAX. */
 enum { GONE_TAKEN_MAX = 4096 };
 void gone_taken(struct bridge *b, const char *participant, const char *leaf);
+/* It is retired: nothing of it is remembered, its messages neither. */
+void gone_forget(struct bridge *b, const char *participant, const char *name);
 /* It is back, its spool was looked through: what the broker has is retired. */
 void gone_return(struct participant *p);
 /* What is remembered outlives us in run/amqp-spool/taken: a line "PARTICIPANT LEAF" for each, no file if there is none. Saved, where

@@ -157,8 +157,11 @@ static void keep(struct item *it, const char *leaf, const char *text, size_t len
 	int dir = sn_spool_done_dir(&it->p->spool, it->name);
 	int r = dir < 0 ? dir : sn_dir_create(dir, leaf, text, len);
 
-	if (r < 0 && r != -EEXIST)
-		sn_warn("participant=%s name=%s: cannot keep a copy: %s", it->p->name, leaf, strerror(-r));
+	if (r >= 0 || r == -EEXIST)
+		return;
+	sn_warn("participant=%s name=%s: cannot keep a copy: %s", it->p->name, leaf, strerror(-r));
+	if (!bridge_brokerless(it->p->b))
+		gone_taken(it->p->b, it->p->name, leaf);
 }
 
 /* False: the publisher takes no more now. */

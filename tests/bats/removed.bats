@@ -204,3 +204,33 @@ each_once() # MESSAGES [OTHERS]
 	comes_back
 	each_once 0
 }
+
+@test "what could not be kept or retired is not sent again by the next bridge" {
+	for signal in KILL TERM; do
+		home_make "$HOMES/$signal"
+		participant P1 "$HANDLER"
+		engine_queue
+		bridge_start
+		exo_start P1
+		touch "$T/go" "$S/done/$(date -u +%Y%m%d)" "$S/done/$(date -u -d tomorrow +%Y%m%d)" # no directories
+		for i in 1 2 3 4 5 6; do # each a batch of its own: the outbox forgets the first ones
+			send P1 "{\"messages\":1,\"wait\":\"$T/go\"}" "20261122-$i"
+			wait_until 20 engine_holds $((2 * i))
+		done
+		all_wait() { [ "$(grep -c 'participant=P1 .*cannot retire' "$H/log/bridge.txt")" -ge 6 ]; }
+		wait_until 20 all_wait
+		remembers 12
+		kill -$signal "$bridge"
+		wait_until 20 gone "$bridge"
+		find "$S/done" -type f -delete
+		bridge_start
+		wait_until 20 has_done P1 6
+		idle P1
+		forgot() { [ ! -e "$H/run/amqp-spool/taken" ]; }
+		wait_until 10 forgot
+		"$BROKER_PYTHON" -c 'import time; time.sleep(1.5)'
+		take 12
+		no_more
+		home_stop
+	done
+}

@@ -18,7 +18,7 @@ trap 'exit 1' INT TERM HUP
 say() {
 	printf '\n\033[1m# %s\033[0m\n' "$1"
 }
-[ -t 1 ] || say() { printf '\n# %s\n' "$1"; }
+{ [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; } || say() { printf '\n# %s\n' "$1"; }
 
 run() {
 	printf '$ %s\n' "$*" | sed "s|$home|HOME|g; s|$top/||g"

@@ -11,7 +11,7 @@ static const struct sn_option OPTIONS[] = {
 	{OPT_CHECK, "check", NULL, "report all that is wrong in the files, print nothing else"},
 	{OPT_CHECK_FILE, "check-file", "FILE", "the same for one file alone"},
 	{OPT_TEMPLATE, "template", NULL, "a file of all defaults, commented; SECTION.KEY=VALUE sets one"},
-	{OPT_JSON, "json", NULL, "as a JSON object"},
+	{OPT_JSON, "json", NULL, "as a JSON object; one value as a JSON string"},
 	{0},
 };
 static const struct sn_command COMMAND = {
@@ -128,6 +128,15 @@ static void print_all(const struct sn_config *c, bool json)
 		puts("}}");
 }
 
+static void print_value(const char *value, bool json)
+{
+	if (json)
+		sn_command_json(value);
+	else
+		fputs(value, stdout);
+	putchar('\n');
+}
+
 static int print_one(const struct sn_config *c, const char *key, bool json)
 {
 	size_t count, len;
@@ -139,11 +148,7 @@ static int print_one(const struct sn_config *c, const char *key, bool json)
 	}
 	if (count == 0)
 		return sn_command_usage(&COMMAND, "%s: no such key", key);
-	if (json)
-		sn_command_json(sn_config_get(c, k->section, k->name));
-	else
-		fputs(sn_config_get(c, k->section, k->name), stdout);
-	putchar('\n');
+	print_value(sn_config_get(c, k->section, k->name), json);
 	return 0;
 }
 
@@ -198,7 +203,7 @@ static int run(const struct call *call, char *const *args)
 		value = home_value(&h, args[0] + 5);
 		code = value == NULL ? sn_command_usage(&COMMAND, "%s: no such directory", args[0]) : 0;
 		if (value != NULL)
-			puts(value);
+			print_value(value, call->json);
 	} else {
 		code = print_config(&h, call, args[0]);
 	}

@@ -3,17 +3,20 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "data/jsonw.h"
 #include "spool/cancel.h"
 #include "spool/retire.h"
 #include "svc/cli.h"
+#include "svc/control.h"
 #include "svc/service.h"
 
-enum { OPT_WAIT = SN_OPT_FIRST, POLL_US = 5000 };
+enum { OPT_WAIT = SN_OPT_FIRST, OPT_JSON, POLL_US = 5000 };
 static const int64_t TELL_AFTER_NS = 3000000000;
 
 static const struct sn_option OPTIONS[] = {
 	{OPT_WAIT, "wait", "[=SECONDS]",
 	 "wait until it is finished and print the reply; exit 124 after SECONDS"},
+	{OPT_JSON, "json", NULL, "as a JSON object: name, participant; with --wait outcome, reply"},
 	{0}};
 static const struct sn_command COMMAND = {
 	"skynet put", "[OPTIONS] NAME [FILE|-]",
@@ -43,17 +46,52 @@ static bool finished(struct sn_item *item)
 	return true;
 }
 
+/* res: NULL where nothing was waited for. */
+static void print_object(const struct sn_cli *cli, const struct sn_item *item,
+			 const struct sn_result_file *res)
+{
+	struct sn_buf out = SN_BUF((size_t)SN_CLI_BODY_MAX * 2);
+	struct sn_jsonw w = {.buf = &out};
+	const char *body;
+	int r;
+
+	sn_jsonw_open(&w, NULL, '{');
+	sn_jsonw_string(&w, "name", item->name);
+	sn_jsonw_string(&w, "participant", item->shelf->participant);
+	if (res != NULL) {
+		sn_jsonw_string(&w, "outcome", res->text.len > 0 ? sn_outcome_name(res->head.outcome) : NULL);
+		body = res->text.len > 0 ? res->text.data + res->body_at : "";
+		r = sn_json_object(body, res->head.length, NULL, NULL, 0);
+		if (r == 0 || r == -ENOTSUP)
+			sn_jsonw_raw(&w, "reply", body, res->head.length);
+		else
+			sn_jsonw_string(&w, "reply", NULL);
+	}
+	sn_jsonw_close(&w, '}');
+	if (w.error < 0)
+		sn_cli_die(cli, SN_EXIT_FAILED, "%s: its reply is too large for --json", item->name);
+	sn_control_print_json((struct sn_span){.data = out.data, .len = out.len});
+	putchar('\n');
+	sn_buf_release(&out);
+}
+
 /* Exit code. */
-static int print_reply(const struct sn_cli *cli, const struct sn_item *item)
+static int print_reply(const struct sn_cli *cli, const struct sn_item *item, bool json)
 {
 	struct sn_result_file res = {.text = SN_BUF(SN_CLI_RESULT_MAX)};
 	struct sn_buf log = SN_BUF(1 << 16);
 	int r = sn_item_result(item, &res), code = SN_EXIT_FAILED;
 
-	if (r == 0) {
+	if (r < 0) /* a damaged one is none */
+		res.text.len = res.head.length = 0;
+	if (json) {
+		print_object(cli, item, &res);
+	} else if (r == 0) {
 		sn_cli_write(cli, res.text.data + res.body_at, res.head.length);
 		if (res.head.length > 0 && res.text.data[res.text.len - 1] != '\n')
 			sn_cli_write(cli, "\n", 1);
+	}
+	if (r == 0) {
 		(void)fflush(stdout); /* an error shows at the end */
 		fprintf(stderr, "outcome: %s\n", sn_outcome_name(res.head.outcome));
 		code = res.head.outcome == SN_OK ? 0 : SN_EXIT_FAILED;
@@ -90,8 +128,8 @@ static void tell_reason(const struct sn_cli *cli, const char *name)
 	sn_service_release(&s);
 }
 
-/* timeout_ns: -1 for ever. Exit code. */
-static int wait_for(const struct sn_cli *cli, struct sn_item *item, int64_t timeout_ns, bool cancel)
+/* timeout_ns: -1 for ever. */
+static void wait_for(const struct sn_cli *cli, struct sn_item *item, int64_t timeout_ns, bool cancel)
 {
 	const int64_t begin = sn_clock_mono_ns(), end = begin + timeout_ns;
 	bool told = false;
@@ -106,7 +144,6 @@ static int wait_for(const struct sn_cli *cli, struct sn_item *item, int64_t time
 		}
 		(void)usleep(POLL_US); /* cut short: looks earlier */
 	}
-	return cancel ? 0 : print_reply(cli, item);
 }
 
 int main(int argc, char **argv)
@@ -115,12 +152,13 @@ int main(int argc, char **argv)
 	int64_t timeout_ns = -1;
 	struct sn_item item;
 	struct sn_put p;
-	bool wait = false;
-	int opt, kind, r;
+	bool wait = false, json = false;
+	int opt, kind, r = 0;
 
 	while ((opt = sn_cli_next(&cli, argc, argv)) != -1) {
-		wait = true;
-		if (optarg != NULL && sn_command_duration(optarg, &timeout_ns) < 0)
+		json = json || opt == OPT_JSON;
+		wait = wait || opt == OPT_WAIT;
+		if (opt == OPT_WAIT && optarg != NULL && sn_command_duration(optarg, &timeout_ns) < 0)
 			sn_cli_usage(&cli, "--wait=%s: not a duration", optarg);
 	}
 	if (argc - optind < 1 || argc - optind > 2)
@@ -134,9 +172,14 @@ int main(int argc, char **argv)
 	warn_if_down(&cli, SN_BRIDGE_NAME);
 	if (kind == 0)
 		warn_if_down(&cli, argv[optind]);
-	if (!wait || kind == 1)
+	if (json && (!wait || kind == 1))
+		print_object(&cli, &item, NULL);
+	else if (!wait || kind == 1)
 		printf("%s\n", item.name);
-	r = wait ? wait_for(&cli, &item, timeout_ns, kind == 1) : 0;
+	if (wait)
+		wait_for(&cli, &item, timeout_ns, kind == 1);
+	if (wait && kind == 0)
+		r = print_reply(&cli, &item, json);
 	sn_put_close(&p);
 	sn_home_release(&cli.home);
 	return r != 0 ? r : sn_cli_end(&cli);

@@ -437,6 +437,8 @@ $H/etc/p1.conf:5: warning: unknown key 'qeue' in [participant]" ]
 	[ "$(jq -r .skynet.sync <<<"$output")" = syncfs ]
 	run -0 skynet config boss.amqp_pwd
 	[ "$output" = hunter2 ]
+	[ "$(skynet config --json skynet.sync | jq -r .)" = syncfs ]
+	[ "$(skynet config --json home.etc | jq -r .)" = "$H/etc" ]
 }
 
 # A name of a workitem that came so many seconds ago: name_of 10 1.

@@ -89,6 +89,22 @@ serve()
 	wait
 }
 
+@test "put --json: the name; with --wait outcome and reply" {
+	participant </dev/null
+	run -0 --separate-stderr skynet-put --json P1 "$SPOOL_DATA/simple.json"
+	[ "$(jq -r '[.name, .participant, has("reply")] | @tsv' <<<"$output")" = "$(basename "$S"/open/2*)	P1	false" ]
+	rm "$S"/open/2*
+	serve done ok '{"big":123456789012345678901234567890}' 3>&- &
+	run -0 --separate-stderr skynet-put --json P1 --wait "$SPOOL_DATA/simple.json"
+	[ "$(jq -r '[.participant, .outcome] | @tsv' <<<"$output")" = 'P1	ok' ]
+	[[ $output == *'"reply":{"big":123456789012345678901234567890}}' ]]
+	wait
+	serve failed crash '' 3>&- &
+	run -1 --separate-stderr skynet-put --json --wait=30 P1 "$SPOOL_DATA/simple.json"
+	[ "$(jq -rc '[.outcome, .reply]' <<<"$output")" = '["crash",null]' ]
+	wait
+}
+
 @test "put --wait waits until the workitem is finished" {
 	participant </dev/null
 	half()

@@ -143,7 +143,8 @@ void consumer_drop(struct consumer *c, struct participant *p)
 {
 	if (c == NULL || p->ch.number == 0)
 		return;
-	if (c->link.conn != NULL && p->ch.state != CH_CLOSED && p->ch.state != CH_FAILED) {
+	if (c->link.conn != NULL && p->ch.state != CH_CLOSED && p->ch.state != CH_FAILED &&
+	    p->ch.state != CH_CLOSING) {
 		consumer_flush(c);
 		if (c->link.conn != NULL)
 			ask_close(c, p);
@@ -285,6 +286,9 @@ void consumer_flush(struct consumer *c)
 		if (c->link.conn == NULL)
 			return;
 		if (p->ch.due == 0 && !(p->ch.requeue && out.requeue != NULL))
+			continue;
+		/* The broker may have closed it, and takes offence. It all comes again. */
+		if (p->ch.state == CH_CLOSING)
 			continue;
 		r = tags_flush(&p->ch, &out);
 		if (r != 0)

@@ -1199,6 +1199,44 @@ sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetcho
 	[ "$(broker_queue_length "$BROKER" "new.$TAG" messages_unacknowledged)" -eq 1 ]
 }
 
+@test "HUP with another prefetch: nothing is said on a channel that is being closed" {
+	"$BROKER_LIB/withhold.py" "$BROKER_HOST" "$BROKER_PORT" "$T/late" >"$T/port" 3>&- &
+	echo $! >>"$HOME_PIDS"
+	wait_until 20 [ -s "$T/port" ]
+	home_make "$HOMES/h" "127.0.0.1:$(cat "$T/port")"
+	home_set '[skynet]' 'sync_after = 600'
+	participant P1
+	engine_queue
+	bridge_start
+	exo_start P1
+	send P1 # the engine's queue is known
+	take 1
+	send P1 "{\"wait\":\"$T/go\"}" 20261122-waits
+	wait_until 20 has_open P1 1
+	touch "$T/late"
+	participant_set P1 'prefetch = 7'
+	kill -HUP "$bridge"
+	wait_until 20 logged 'HUP: configuration read'
+	closed() { [ "$(broker_queue_length "$BROKER" P1.$TAG consumers)" -eq 0 ]; } # for the broker
+	wait_until 20 closed
+	touch "$T/go"
+	wait_until 20 has_done P1 2 # its ack is due in 5 ms
+	"$BROKER_PYTHON" -c 'import time; time.sleep(0.5)'
+	kill -HUP "$bridge" # and a second one
+	reads() { [ "$(grep -c 'HUP: configuration read' "$H/log/bridge.txt")" -eq "$1" ]; }
+	wait_until 20 reads 2
+	participant_set P1 'prefetch = 8'
+	kill -HUP "$bridge"
+	wait_until 20 reads 3
+	rm "$T/late"
+	wait_until 20 logged 'answered before, the broker sent it again'
+	take 1
+	send P1 '' 20261122-later
+	take 1
+	no_more
+	not logged 'lost the connection'
+}
+
 @test "a queue that the broker refuses: another one by HUP is taken from at once" {
 	home_make "$HOMES/h"
 	participant P1

@@ -50,7 +50,9 @@ static void report_value(struct reading *rd, unsigned line, const struct sn_conf
 	case BOOL:
 		text = sn_asprintf("%s: '%.40s' is neither yes nor no", k->name, value);
 		break;
-	case LEVEL:
+	case LEVEL: /* participants' files that say something else were always taken (so in Python, too) */
+		text = sn_asprintf("%s: '%.40s' is none of %s, ignored", k->name, value, k->help);
+		break;
 	case SYNC:
 		text = sn_asprintf("%s: '%.40s' is none of %s", k->name, value, k->help);
 		break;
@@ -65,7 +67,7 @@ static void report_value(struct reading *rd, unsigned line, const struct sn_conf
 		text = sn_asprintf("%s: may not be empty", k->name);
 		break;
 	}
-	report(rd, true, line, text);
+	report(rd, k->kind != LEVEL, line, text);
 }
 
 static void on_value(void *arg, unsigned line, const char *section, const char *name, const char *value)

@@ -233,6 +233,14 @@ died() # FIELD-do TEXT
 	[ "$(status reason)" = "RuntimeError: no licence" ]
 }
 
+@test "a log_level that is none is reported and ignored" {
+	printf '[skynet]\nlog_level = loud\n' >"$H/etc/P1.conf"
+	start_ready
+	logged "P1.conf:2: log_level: 'loud' is none of .*, ignored"
+	n=$(put n=1)
+	wait_until 5 has_result "$n"
+}
+
 @test "a bad import and a missing file: backoff with the last line of the traceback" {
 	rm "$H/sv/skynet-P1/code.py"
 	echo 'import nothing_like_it' >"$H/sv/skynet-P1/code.py"

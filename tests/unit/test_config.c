@@ -94,7 +94,7 @@ static const struct row {
 	{"boss", "amqp_heartbeat", "30", "0", "0", {"3601", "-1", "1.5", "x"}},
 	{"boss", "engine_queue", "ruote_workitems", "q", "q", {""}},
 	{"skynet", "include_dir", "conf.d", "", "", {0}},
-	{"skynet", "log_level", "info", "CRITICAL", "error", {"loud", ""}},
+	{"skynet", "log_level", "info", "CRITICAL", "error", {0}},
 	{"skynet", "sync", "syncfs", "FDATASYNC", "fdatasync", {"fsync", ""}},
 	{"skynet", "sync_after", "1", "0.25", "0.25", {"3600.1", "1.", "-1", ".5"}},
 	{"skynet", "min_free_mb", "64", "0", "0", {"4294967296", "1M"}},
@@ -153,6 +153,24 @@ static void test_every_key(void **state)
 			refuse(bad, strlen(bad), 3, r->name);
 		}
 	}
+}
+
+static void test_a_bogus_level_is_ignored(void **state)
+{
+	struct sn_config c;
+	struct said said;
+
+	(void)state;
+	sn_config_init(&c);
+	assert_int_equal(read_text(&c, "[skynet]\nlog_level = error\nlog_level = loud\n", &said), 0);
+	assert_int_equal(said.warnings, 1);
+	assert_int_equal(said.line, 3);
+	assert_string_equal(said.text,
+			    "log_level: 'loud' is none of debug, info, warning, error, critical, ignored");
+	assert_int_equal(c.skynet.log_level, SN_ERROR);
+	assert_int_equal(read_text(&c, "[skynet]\nlog_level =\n", &said), 0);
+	assert_int_equal(said.warnings, 1);
+	sn_config_release(&c);
 }
 
 static void test_fields(void **state)
@@ -375,6 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_key),
+		cmocka_unit_test(test_a_bogus_level_is_ignored),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_later_wins_and_bad_keeps),
 		cmocka_unit_test(test_syntax),

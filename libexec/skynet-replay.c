@@ -365,6 +365,9 @@ int main(int argc, char **argv)
 	take(&rp, argv[optind]);
 	if (rp.enqueue)
 		return enqueue(&rp, argv[optind]);
+	if (sn_json_object(rp.body.data, rp.body.len, NULL, NULL, 0) <
+	    0) /* fei and all: a handler tried out can do without */
+		sn_cli_die(&rp.cli, SN_EXIT_BAD_ITEM, "%s: no workitem: not a JSON object", argv[optind]);
 	if (rp.diff && !rp.has_old)
 		sn_cli_die(&rp.cli, SN_EXIT_UNKNOWN, "%s: no reply was kept to compare with", argv[optind]);
 	run(&rp);

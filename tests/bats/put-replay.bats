@@ -271,6 +271,9 @@ $SKYNET_HOME/sv/skynet-P1
 	run -4 skynet-replay nothing
 	run -4 skynet-replay -p P2 "$path"
 	run -65 skynet-replay -p P1 /nonexistent
+	run -65 skynet-replay -p P1 /dev/null
+	[[ $output == *'no workitem: not a JSON object'* ]]
+	run -65 skynet-replay -p P1 - <<<'[1]'
 	run -64 skynet-replay -p ../x "$path"
 	run -64 skynet-replay
 	run -0 skynet-replay --help

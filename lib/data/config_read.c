@@ -51,7 +51,7 @@ static void report_value(struct reading *rd, unsigned line, const struct sn_conf
 		text = sn_asprintf("%s: '%.40s' is neither yes nor no", k->name, value);
 		break;
 	case LEVEL: /* participants' files that say something else were always taken (so in Python, too) */
-		text = sn_asprintf("%s: '%.40s' is none of %s, ignored", k->name, value, k->help);
+		text = sn_asprintf("%s: '%.40s' is ignored, it is none of %s", k->name, value, k->help);
 		break;
 	case SYNC:
 		text = sn_asprintf("%s: '%.40s' is none of %s", k->name, value, k->help);

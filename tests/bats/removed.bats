@@ -222,14 +222,20 @@ each_once() # MESSAGES [OTHERS]
 		remembers 12
 		kill -$signal "$bridge"
 		wait_until 20 gone "$bridge"
+		bridge_start # and there is still no room
+		send P1 "{\"messages\":0,\"wait\":\"$T/go\"}" 20261122-7
+		wait_until 20 engine_holds 13
+		wait_until 20 remembers 13
+		kill -$signal "$bridge"
+		wait_until 20 gone "$bridge"
 		find "$S/done" -type f -delete
 		bridge_start
-		wait_until 20 has_done P1 6
+		wait_until 20 has_done P1 7
 		idle P1
 		forgot() { [ ! -e "$H/run/amqp-spool/taken" ]; }
 		wait_until 10 forgot
 		"$BROKER_PYTHON" -c 'import time; time.sleep(1.5)'
-		take 12
+		take 13
 		no_more
 		home_stop
 	done

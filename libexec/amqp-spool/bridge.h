@@ -84,12 +84,13 @@ struct item {			   /* an unfinished workitem: open/NAME */
 	size_t fei_len;
 	char *ids; /* "wfid\0expid", owned, with fei */
 	bool forget;
-	bool known;	/* answered by a bridge before us: the broker has it */
-	bool kept;	/* retire.1 is done */
-	bool spoilt;	/* its answer was rejected: exo may not know that it is to run again */
-	bool announced; /* to AIR */
-	bool cancelled; /* marked: nothing is sent for it any more (docs/SPOOL.md, section 10) */
-	bool aside;	/* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
+	bool known;	 /* answered by a bridge before us: the broker has it */
+	bool kept;	 /* retire.1 is done */
+	bool remembered; /* with the broker, and that it is not seen here: gone.h */
+	bool spoilt;	 /* its answer was rejected: exo may not know that it is to run again */
+	bool announced;	 /* to AIR */
+	bool cancelled;	 /* marked: nothing is sent for it any more (docs/SPOOL.md, section 10) */
+	bool aside;	 /* no workitem: it lies in failed/ or done/ and only waits to be synced and acked */
 	bool synced, unsynced_listed;
 	uint64_t sync_batch;
 	uint64_t tag, epoch; /* of the delivery; epoch 0: none */
@@ -312,7 +313,7 @@ void results_answered(struct item *it);
 /* It goes, whatever its state. */
 void results_detach(struct item *it);
 /* Its participant goes, and it with it; or it cannot be retired: what the broker has is remembered (gone.h). */
-void results_leave(const struct item *it);
+void results_leave(struct item *it);
 void results_pump(struct bridge *b);  /* READY → publisher, as far as it takes them */
 void results_retry(struct bridge *b); /* WAITING whose time has come */
 struct job_list;

@@ -104,7 +104,7 @@ void item_complete(struct item *it)
 		write_row(it);
 		recent_add(p, it->name);
 	}
-	gone_forget(p->b, p->name, it->name);
+	gone_forget(it);
 	item_remove(it);
 	release_hold(p);
 }

@@ -93,16 +93,22 @@ void gone_taken(struct bridge *b, const char *participant, const char *leaf)
 	forget(b, t);
 }
 
-void gone_forget(struct bridge *b, const char *participant, const char *name)
+void gone_remember(struct item *it, const char *leaf)
 {
-	const size_t len = strlen(name);
+	it->remembered = true;
+	gone_taken(it->p->b, it->p->name, leaf);
+}
+
+void gone_forget(const struct item *it)
+{
+	const size_t len = strlen(it->name);
 	struct taken *t, *next;
 
-	for (t = STAILQ_FIRST(&b->taken); t != NULL; t = next) { /* mostly there are none */
+	for (t = it->remembered ? STAILQ_FIRST(&it->p->b->taken) : NULL; t != NULL; t = next) {
 		next = STAILQ_NEXT(t, link);
-		if (strncmp(t->leaf, name, len) == 0 && (t->leaf[len] == '\0' || t->leaf[len] == '.') &&
-		    strcmp(t->participant, participant) == 0)
-			forget(b, t);
+		if (strncmp(t->leaf, it->name, len) == 0 && (t->leaf[len] == '\0' || t->leaf[len] == '.') &&
+		    strcmp(t->participant, it->p->name) == 0)
+			forget(it->p->b, t);
 	}
 }
 

@@ -19,8 +19,10 @@ void gone_is_back(struct bridge *b, const struct job *j);
  * GONE_TAKEN_MAX. */
 enum { GONE_TAKEN_MAX = 4096 };
 void gone_taken(struct bridge *b, const char *participant, const char *leaf);
-/* It is retired: nothing of it is remembered, its messages neither. */
-void gone_forget(struct bridge *b, const char *participant, const char *name);
+/* The same of an item of a participant that is here: its answer, or a message of it. */
+void gone_remember(struct item *it, const char *leaf);
+/* It is retired: nothing of it is remembered. */
+void gone_forget(const struct item *it);
 /* It is back, its spool was looked through: what the broker has is retired. */
 void gone_return(struct participant *p);
 /* What is remembered outlives us in run/amqp-spool/taken: a line "PARTICIPANT LEAF" for each, no file if there is none. Saved, where

@@ -355,5 +355,5 @@ int main(int argc, char **argv)
 		sn_err("no home %s: %s", home != NULL ? home : "", strerror(-r));
 		return SN_EXIT_CONFIG;
 	}
-	return run(&b);
+	_exit(run(&b)); /* a thread that waits for the broker may be left: nothing is taken away under it */
 }

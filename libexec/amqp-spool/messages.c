@@ -161,7 +161,7 @@ static void keep(struct item *it, const char *leaf, const char *text, size_t len
 		return;
 	sn_warn("participant=%s name=%s: cannot keep a copy: %s", it->p->name, leaf, strerror(-r));
 	if (!bridge_brokerless(it->p->b))
-		gone_taken(it->p->b, it->p->name, leaf);
+		gone_remember(it, leaf);
 }
 
 /* False: the publisher takes no more now. */

@@ -48,10 +48,10 @@ void results_detach(struct item *it)
 		gone_detach(it, it->name, &it->result.text);
 }
 
-void results_leave(const struct item *it)
+void results_leave(struct item *it)
 {
 	if (it->known || (it->state == ITEM_RETIRING && is_sent(it)))
-		gone_taken(it->p->b, it->p->name, it->name);
+		gone_remember(it, it->name);
 }
 
 struct job *job_make(struct participant *p, const char *leaf)

@@ -1028,7 +1028,7 @@ sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetcho
 	kill -TERM "$(bridge_pid)"
 }
 
-@test "prefetch and hold bound what is taken; the other participants go on; below half it is taken again" {
+@test "three participants, one hangs: prefetch and hold bound what is taken for it, the others go on; below half it is taken again" {
 	home_make "$HOMES/h"
 	home_set '[skynet]' 'sync_after = 0.2'
 	for p in P1 P2 P3; do

@@ -205,6 +205,26 @@ each_once() # MESSAGES [OTHERS]
 	each_once 0
 }
 
+no_room() { touch "$S/done/$(date -u +%Y%m%d)" "$S/done/$(date -u -d tomorrow +%Y%m%d)"; } # no directories
+forgot() { [ ! -e "$H/run/amqp-spool/taken" ]; }
+
+@test "what could not be kept or retired is remembered until it is" {
+	home_make "$HOMES/h"
+	participant P1 "$HANDLER"
+	engine_queue
+	bridge_start
+	exo_start P1
+	touch "$T/go"
+	no_room
+	send P1 "{\"messages\":1,\"wait\":\"$T/go\"}"
+	wait_until 20 remembers 2
+	find "$S/done" -type f -delete
+	wait_until 20 has_done P1 1
+	wait_until 10 forgot
+	take 2
+	no_more
+}
+
 @test "what could not be kept or retired is not sent again by the next bridge" {
 	for signal in KILL TERM; do
 		home_make "$HOMES/$signal"
@@ -212,7 +232,8 @@ each_once() # MESSAGES [OTHERS]
 		engine_queue
 		bridge_start
 		exo_start P1
-		touch "$T/go" "$S/done/$(date -u +%Y%m%d)" "$S/done/$(date -u -d tomorrow +%Y%m%d)" # no directories
+		touch "$T/go"
+		no_room
 		for i in 1 2 3 4 5 6; do # each a batch of its own: the outbox forgets the first ones
 			send P1 "{\"messages\":1,\"wait\":\"$T/go\"}" "20261122-$i"
 			wait_until 20 engine_holds $((2 * i))
@@ -232,7 +253,6 @@ each_once() # MESSAGES [OTHERS]
 		bridge_start
 		wait_until 20 has_done P1 7
 		idle P1
-		forgot() { [ ! -e "$H/run/amqp-spool/taken" ]; }
 		wait_until 10 forgot
 		"$BROKER_PYTHON" -c 'import time; time.sleep(1.5)'
 		take 13

@@ -2,7 +2,7 @@
 OPT      ?= -O2
 WARN     := -Wall -Wextra -Wformat=2 -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wundef -Wcast-qual -Wwrite-strings
-HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
+HARDEN   := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
 HARDENLD := -pie -Wl,-z,relro,-z,now
 ifeq ($(WERROR),1)
 WARN     += -Werror

@@ -34,7 +34,7 @@ struct show {
 };
 
 struct counts { /* -1: not permitted, or no such thing */
-	int waiting, working, failed;
+	int waiting, working, held, failed;
 };
 
 struct json_count {
@@ -66,14 +66,18 @@ static void count_open(int root, struct counts *n)
 	SN_AUTOFD int open = sn_dir_open(root, "open");
 	SN_AUTOFD int result = sn_dir_open(root, "work/result");
 	const struct sn_shelf shelf = {.s = {.open = open, .result = result}};
+	int counted[SN_ITEM_STATES];
 
-	if (open < 0 || sn_items_count(&shelf, &n->waiting, &n->working) < 0)
-		n->waiting = n->working = -1;
+	if (open < 0 || sn_items_count(&shelf, counted) < 0)
+		return;
+	n->waiting = counted[SN_ITEM_NEW];
+	n->working = counted[SN_ITEM_CUR] + counted[SN_ITEM_RESULT];
+	n->held = counted[SN_ITEM_HELD];
 }
 
 static struct counts count(const struct sn_home *h, const char *name)
 {
-	struct counts n = {-1, -1, -1};
+	struct counts n = {-1, -1, -1, -1};
 	struct json_count failed = {.dir = -1};
 	SN_AUTOFREE char *path = sn_asprintf("%s/%s", h->spool, name);
 	SN_AUTOFD int root = strcmp(name, SN_BRIDGE_NAME) == 0
@@ -165,6 +169,8 @@ static void print_line(const struct show *show, const char *name, const struct s
 	       number_text((int)s->status.restarts, restarts), number_text(n.waiting, texts[0]),
 	       number_text(n.working, texts[1]), number_text(n.failed, texts[2]));
 	print_details(name, s);
+	if (n.held > 0)
+		printf("    %d held\n", n.held);
 }
 
 static void json_text(const char *key, const char *value)
@@ -196,6 +202,7 @@ static void print_json(const struct show *show, const char *name, const struct s
 	json_number("restarts", (int)s->status.restarts);
 	json_number("new", n.waiting);
 	json_number("cur", n.working);
+	json_number("held", n.held);
 	json_number("failed", n.failed);
 	json_text("reason", s->status.reason);
 	json_text("reload", s->status.reload);

@@ -60,9 +60,9 @@ int sn_shelf_names(const struct sn_home *h, char ***ret_names) SN_CHECK;
 /* Adds the items whose state is in the set `states` (1 << state); of done and failed at most the newest `limit` each
  * (0: all), those of done with what was answered. Each journal is read once. 0 or -errno. */
 int sn_items_list(const struct sn_shelf *shelf, unsigned states, size_t limit, struct sn_items *out) SN_CHECK;
-/* How many of open/ wait, and how many are in hand or answered; held ones are neither. One that is answered and younger
- * than 5 s may be counted as waiting. Of the shelf only s.open and s.result are used. 0 or -errno. */
-int sn_items_count(const struct sn_shelf *shelf, int *ret_waiting, int *ret_working) SN_CHECK;
+/* How many of open/ are in each state (ret, by enum sn_item_state). One that is answered and younger than 5 s may be
+ * counted as waiting. Of the shelf only s.open and s.result are used. 0 or -errno. */
+int sn_items_count(const struct sn_shelf *shelf, int ret[SN_ITEM_STATES]) SN_CHECK;
 /* Adds the items whose name is `text` or begins with it, or whose WFID it is, in whatever state. 0 or -errno. */
 int sn_items_find(const struct sn_shelf *shelf, const char *text, struct sn_items *out) SN_CHECK;
 void sn_items_sort(struct sn_items *items);

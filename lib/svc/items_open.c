@@ -112,12 +112,12 @@ int sn_items_scan_open(struct sn_scan *sc)
 	return r;
 }
 
-int sn_items_count(const struct sn_shelf *shelf, int *ret_waiting, int *ret_working)
+int sn_items_count(const struct sn_shelf *shelf, int ret[SN_ITEM_STATES])
 {
 	struct sn_items items = {0};
 	struct sn_scan sc = {.shelf = shelf, .out = &items};
 	const int64_t old_us = sn_clock_real_us() - YOUNG_US;
-	int r = sn_dir_each(shelf->s.open, add, &sc), waiting = 0, working = 0;
+	int r = sn_dir_each(shelf->s.open, add, &sc);
 	bool any_old = false;
 
 	for (size_t i = 0; i < items.count; i++)
@@ -126,12 +126,9 @@ int sn_items_count(const struct sn_shelf *shelf, int *ret_waiting, int *ret_work
 	/* After a flood this takes a second: not for what is answered and out in a moment anyway. */
 	if (any_old && shelf->s.result >= 0)
 		find_answered(&sc, 0);
-	for (size_t i = 0; i < items.count; i++) {
-		waiting += items.list[i].state == SN_ITEM_NEW;
-		working += items.list[i].state == SN_ITEM_CUR || items.list[i].state == SN_ITEM_RESULT;
-	}
+	memset(ret, 0, SN_ITEM_STATES * sizeof *ret);
+	for (size_t i = 0; i < items.count; i++)
+		ret[items.list[i].state]++;
 	sn_items_release(&items);
-	*ret_waiting = waiting;
-	*ret_working = working;
 	return r;
 }

@@ -447,7 +447,8 @@ name_of() { printf '%s.%06d-0000-9f86d081884c7d65-w' "$(date -u -d "$1 seconds a
 @test "status of what does not run: 3; of what is not there: 4; counts; no colours" {
 	make_p1
 	touch "$H/spool/p1/open/$(name_of 60 1)" "$H/spool/p1/open/$(name_of 60 2)" "$H/spool/p1/open/x"
-	touch "$H/spool/p1/open/$(name_of 60 3)"{,.hold} # neither waits nor is worked on
+	touch "$H/spool/p1/open/$(name_of 60 3)" # spool-hold: neither waits nor is worked on
+	ln "$H/spool/p1/open/$(name_of 60 3)"{,.hold}
 	touch "$H/spool/p1/open/$(name_of 60 4)"
 	exec {lock}<"$H/spool/p1/open/$(name_of 60 4)"
 	mkdir -p "$H/spool/p1/failed/20261122/1054"
@@ -456,10 +457,11 @@ name_of() { printf '%s.%06d-0000-9f86d081884c7d65-w' "$(date -u -d "$1 seconds a
 	run -3 skynet status p1
 	[[ ${lines[0]} == NAME*STATE*WANT*PID*UPTIME*RESTARTS*NEW*CUR*FAILED ]]
 	[[ ${lines[1]} =~ ^p1\ +down\ +down\ +-\ +-\ +0\ +2\ +1\ +2$ ]]
+	[ "${lines[2]}" = '    1 held' ]
 	run -3 skynet status --json
-	[ "$(jq -r '.[] | "\(.name) \(.state) \(.new) \(.cur) \(.failed)"' <<<"$output")" = \
-		"amqp-spool down null null null
-p1 down 2 1 2" ]
+	[ "$(jq -r '.[] | "\(.name) \(.state) \(.new) \(.cur) \(.held) \(.failed)"' <<<"$output")" = \
+		"amqp-spool down null null null null
+p1 down 2 1 1 2" ]
 	flock -u "$lock"
 	run -3 skynet status p1
 	[[ ${lines[1]} =~ \ 3\ +0\ +2$ ]]

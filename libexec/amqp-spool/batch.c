@@ -129,6 +129,8 @@ bool batch_resolve(struct publisher *p)
 		publisher_hand_back(p, &p->current);
 		return true;
 	}
+	/* A line may be too bad for as much as that: a batch that is cut short has brought nothing. */
+	p->halved += p->halved < HALVED_MAX && count > 1;
 	requeue(p);
 	return true;
 }
@@ -143,8 +145,8 @@ static size_t take_batch(struct publisher *p)
 	struct job *j;
 
 	pthread_mutex_lock(&p->lock);
-	while (p->collected - p->retired < 2 && count < BATCH_MAX && bytes < BATCH_BYTES &&
-	       (j = STAILQ_FIRST(&p->submitted)) != NULL) {
+	while (p->collected - p->retired < 2 && count < (size_t)BATCH_MAX >> p->halved &&
+	       bytes < (size_t)BATCH_BYTES >> p->halved && (j = STAILQ_FIRST(&p->submitted)) != NULL) {
 		STAILQ_REMOVE_HEAD(&p->submitted, link);
 		p->waiting--;
 		STAILQ_INSERT_TAIL(&p->current, j, link);
@@ -252,6 +254,7 @@ static bool await_commit(struct publisher *p, int64_t half_heartbeat_ns)
 			if (SN_FAIL("publish.3") < 0)
 				return false;
 			publisher_hand_back(p, &p->current);
+			p->halved -= p->halved > 0;
 			sn_buf_reset(&p->taken);
 			if (sn_buf_add(&p->taken, p->text.data, p->text.len) < 0)
 				sn_debug("outbox over its limit");

@@ -13,6 +13,7 @@ enum {
 	JOBS_MAX = 512,
 	BATCH_MAX = 256,
 	BATCH_BYTES = 8 << 20,
+	HALVED_MAX = 8, /* a single reply */
 	PENDING_BYTES = 32 << 20,
 	QUEUES_KNOWN = 4,
 	PROBE_CHANNEL = 2,
@@ -56,6 +57,7 @@ struct publisher {
 	bool blocked;
 	unsigned attempts, host;
 	size_t last_count; /* replies in the last batch */
+	unsigned halved;   /* batches are to be smaller: how often they were */
 	unsigned gather_skip, gather_penalty;
 	char why[LINK_WHY_SIZE];
 };

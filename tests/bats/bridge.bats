@@ -1199,11 +1199,35 @@ sys.exit(sqlite3.connect(sys.argv[1]).execute("SELECT count(*) FROM run").fetcho
 	[ "$(broker_queue_length "$BROKER" "new.$TAG" messages_unacknowledged)" -eq 1 ]
 }
 
-@test "HUP with another prefetch: nothing is said on a channel that is being closed" {
-	"$BROKER_LIB/withhold.py" "$BROKER_HOST" "$BROKER_PORT" "$T/late" >"$T/port" 3>&- &
+# A home whose broker is behind a bad line: OPTIONS of tests/lib/line.py.
+home_behind() # OPTIONS...
+{
+	"$BROKER_LIB/line.py" "$BROKER_HOST" "$BROKER_PORT" "$@" >"$T/port" 3>&- &
 	echo $! >>"$HOME_PIDS"
 	wait_until 20 [ -s "$T/port" ]
 	home_make "$HOMES/h" "127.0.0.1:$(cat "$T/port")"
+}
+
+@test "a line that breaks before a batch of replies is through: smaller ones get there, each once" {
+	home_behind --cut 1000000
+	participant P1
+	engine_queue
+	bridge_start
+	send_many P1 40 '{"pad":100000}'
+	wait_until 20 has_open P1 40
+	kill -STOP "$bridge"
+	exo_start P1
+	answered() { [ "$(answers_waiting P1)" -eq 40 ]; }
+	wait_until 20 answered
+	kill -CONT "$bridge" # most of them are one batch
+	wait_until 60 has_done P1 40
+	logged 'replies=[0-9]*: the broker does not know them'
+	take 40
+	no_more
+}
+
+@test "HUP with another prefetch: nothing is said on a channel that is being closed" {
+	home_behind --withhold "$T/late"
 	home_set '[skynet]' 'sync_after = 600'
 	participant P1
 	engine_queue

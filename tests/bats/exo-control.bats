@@ -464,6 +464,7 @@ def cancel(self, wid):
 	code_of "cancel $a"
 	[ "$code" -eq 4 ]
 	kill -KILL "$(cat "$S/daemon.1")"
+	wait_until 10 flock -n "$H/spool/P1/open/$b" true # flock, too, is gone
 	: >"$S/go"
 	wait_until 10 has_result "$b"
 	retired_result "$b" ok reply

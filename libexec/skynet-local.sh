@@ -204,6 +204,11 @@ parse_timeout()
 	esac
 }
 
+lives() # PID; in a container often nobody buries who has ended
+{
+	kill -0 "$1" 2>/dev/null && ! grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"
+}
+
 down()
 {
 	parse_timeout "$@"
@@ -220,7 +225,7 @@ down()
 	if [ -n "$supervisor" ]; then
 		kill -TERM "$supervisor"
 		_tries=$((20 * ($(names=$(participants) && largest grace 30) + 60)))
-		while kill -0 "$supervisor" 2>/dev/null; do
+		while lives "$supervisor"; do
 			_tries=$((_tries - 1))
 			[ "$_tries" -gt 0 ] || die 124 'the supervisor does not end'
 			sleep 0.05

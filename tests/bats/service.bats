@@ -85,6 +85,18 @@ give() # NAME SECONDS: a workitem that takes so long, and that is being worked o
 	run -0 skynet local down # again: nothing to do
 }
 
+@test "up and down where nobody buries who has ended, as in many a container" {
+	skynet install "$CODE/ok.py"
+	skynet enable ok
+	user=$([ "$(id -u)" -eq 0 ] || echo -Ur)
+	unshare ${user:+"$user"} -mpf --mount-proc true || skip 'needs namespaces'
+	run -0 unshare ${user:+"$user"} -mpf --mount-proc --kill-child "$(command -v python3)" -c 'if True:
+		import os, subprocess
+		assert os.getpid() == 1
+		for verb in "up", "down", "up", "down":
+		    subprocess.run(["skynet", "local", verb], timeout=30, check=True)' 3>&-
+}
+
 @test "what was started comes up with the home, what was only installed does not" {
 	skynet local up
 	skynet install "$CODE/ok.py"

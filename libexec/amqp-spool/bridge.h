@@ -190,6 +190,7 @@ struct bridge {
 	int spooldir, rundir, libdir, lock, inotify;
 	int rundirs; /* home.run: all the run directories */
 	struct participant_list participants, busy;
+	STAILQ_HEAD(, unusable) unusable; /* participants.c */
 	STAILQ_HEAD(, detached) detached; /* gone.c */
 	STAILQ_HEAD(, taken) taken;
 	unsigned taken_count;
@@ -243,6 +244,10 @@ void bridge_reload(struct ev_loop *loop, ev_signal *w, int events);
 struct participant *participant_find(struct bridge *b, const char *name);
 /* Reads the home again: adds, updates, marks removed ones stale and drops them. 0, or -EINVAL if some were bad. */
 int participants_load(struct bridge *b) SN_CHECK;
+/* At each reconcile: those whose spool was removed or replaced, or could not be used, are opened anew. */
+void participants_look(struct bridge *b);
+/* For the status: a line for each that cannot be used. 0 or -errno. */
+int participants_unusable(const struct bridge *b, struct sn_buf *out) SN_CHECK;
 void participant_set_error(struct participant *p, const char *fmt, ...) SN_PRINTF(2, 3);
 
 /* item.c */

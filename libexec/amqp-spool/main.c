@@ -195,6 +195,7 @@ static int start(struct bridge *b)
 	b->started_us = sn_clock_real_us();
 	b->reconcile_s = reconcile_every_s();
 	TAILQ_INIT(&b->participants);
+	STAILQ_INIT(&b->unusable);
 	TAILQ_INIT(&b->busy);
 	TAILQ_INIT(&b->ready);
 	TAILQ_INIT(&b->waiting);

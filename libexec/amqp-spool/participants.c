@@ -3,12 +3,15 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 
 #include "bridge.h"
 #include "cancel.h"
 #include "consumer.h"
 #include "gone.h"
 #include "tags.h"
+
+enum { SOON_S = 1 };
 
 struct participant *participant_find(struct bridge *b, const char *name)
 {
@@ -37,6 +40,67 @@ void participant_set_error(struct participant *p, const char *fmt, ...)
 	p->error = text;
 	status_touch(p->b);
 }
+
+/* ---- those whose spool or user cannot be used --------------------------- */
+
+struct unusable {
+	STAILQ_ENTRY(unusable) link;
+	char *name;
+	int error;
+};
+
+static struct unusable *unusable_find(const struct bridge *b, const char *name)
+{
+	struct unusable *u;
+
+	STAILQ_FOREACH(u, &b->unusable, link)
+	{
+		if (strcmp(u->name, name) == 0)
+			break;
+	}
+	return u;
+}
+
+static void unusable_forget(struct bridge *b, struct unusable *u)
+{
+	STAILQ_REMOVE(&b->unusable, u, unusable, link);
+	free(u->name);
+	free(u);
+	status_touch(b);
+}
+
+/* Said once, not each time that it is tried. */
+static void unusable_note(struct bridge *b, const char *name, int error)
+{
+	struct unusable *u = unusable_find(b, name);
+
+	if (u != NULL && u->error == error)
+		return;
+	sn_err("participant=%s: cannot use its spool or user: %s", name, strerror(-error));
+	if (u == NULL) {
+		u = sn_calloc(1, sizeof *u);
+		u->name = sn_strdup(name);
+		STAILQ_INSERT_TAIL(&b->unusable, u, link);
+	}
+	u->error = error;
+	status_touch(b);
+}
+
+int participants_unusable(const struct bridge *b, struct sn_buf *out)
+{
+	const struct unusable *u;
+	int r = 0;
+
+	STAILQ_FOREACH(u, &b->unusable, link)
+	{
+		if (r == 0)
+			r = sn_buf_addf(out, "participant.%s: error its spool or user cannot be used: %s\n",
+					u->name, strerror(-u->error));
+	}
+	return r;
+}
+
+/* ---- one ----------------------------------------------------------------- */
 
 static void participant_free(struct participant *p)
 {
@@ -122,10 +186,12 @@ static int add(struct bridge *b, const char *name, struct sn_config *config)
 	if (r == 0)
 		r = open_spool(p);
 	if (r < 0) {
-		sn_err("participant=%s: cannot use its spool or user: %s", name, strerror(-r));
+		unusable_note(b, name, r);
 		participant_free(p);
 		return r;
 	}
+	if (unusable_find(b, name) != NULL)
+		unusable_forget(b, unusable_find(b, name));
 	gone_return(p);
 	sn_info("participant=%s queue=%s open=%u", name, p->config.participant.queue, HASH_COUNT(p->items));
 	p->held = HASH_COUNT(p->items) >= p->config.participant.hold;
@@ -171,6 +237,65 @@ static int load_one(struct bridge *b, const char *name)
 	return 0;
 }
 
+/* Whoever removed or replaced them wants another spool: what is open here is not it any more. */
+static bool still_there(const struct participant *p)
+{
+	const struct {
+		const char *path;
+		int fd;
+	} dirs[] = {{"open", p->spool.open},
+		    {"done", p->spool.done},
+		    {"failed", p->spool.failed},
+		    {"work/cur", p->spool.cur},
+		    {"work/result", p->spool.result}};
+
+	for (size_t i = 0; i < SN_COUNT(dirs); i++) {
+		SN_AUTOFREE char *path = sn_asprintf("%s/%s", p->name, dirs[i].path);
+		struct stat now, held;
+
+		if (fstatat(p->b->spooldir, path, &now, 0) < 0 || fstat(dirs[i].fd, &held) < 0 ||
+		    now.st_ino != held.st_ino || now.st_dev != held.st_dev)
+			return false;
+	}
+	return true;
+}
+
+/* Its channel is closed by the time that it is opened anew. */
+static void leave(struct participant *p)
+{
+	struct bridge *b = p->b;
+
+	sn_err("participant=%s: the directories of its spool were removed or replaced", p->name);
+	unusable_note(b, p->name, -ENOENT);
+	p->stale = true;
+	participant_free(p);
+	ev_timer_stop(b->loop, &b->reconcile_timer);
+	ev_timer_set(&b->reconcile_timer, SOON_S, b->reconcile_s);
+	ev_timer_start(b->loop, &b->reconcile_timer);
+}
+
+static void leave_lost(struct bridge *b)
+{
+	struct participant *p, *next;
+
+	for (p = TAILQ_FIRST(&b->participants); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (!still_there(p))
+			leave(p);
+	}
+}
+
+void participants_look(struct bridge *b)
+{
+	struct unusable *u, *after;
+
+	for (u = STAILQ_FIRST(&b->unusable); u != NULL; u = after) {
+		after = STAILQ_NEXT(u, link);
+		(void)load_one(b, u->name); /* if not now, then the next time */
+	}
+	leave_lost(b);
+}
+
 int participants_load(struct bridge *b)
 {
 	struct participant *p, *next;
@@ -182,6 +307,8 @@ int participants_load(struct bridge *b)
 		return r;
 	TAILQ_FOREACH(p, &b->participants, link)
 	p->stale = true;
+	while (!STAILQ_EMPTY(&b->unusable))
+		unusable_forget(b, STAILQ_FIRST(&b->unusable));
 	while (names[count] != NULL)
 		count++;
 	journals_share(b, count);
@@ -195,6 +322,7 @@ int participants_load(struct bridge *b)
 		sn_info("participant=%s: gone", p->name);
 		participant_free(p);
 	}
+	leave_lost(b);
 	status_touch(b);
 	return bad > 0 ? -EINVAL : 0;
 }

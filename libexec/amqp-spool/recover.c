@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "bridge.h"
 #include "cancel.h"
@@ -229,11 +230,26 @@ double reconcile_every_s(void)
 	return RECONCILE_S;
 }
 
+/* Something was mounted there, say. Where there is nothing, what is open goes on serving. */
+static bool is_replaced(const struct bridge *b)
+{
+	struct stat now, held;
+
+	return stat(b->home.spool, &now) == 0 && fstat(b->spooldir, &held) == 0 &&
+	       (now.st_ino != held.st_ino || now.st_dev != held.st_dev);
+}
+
 void reconcile(struct bridge *b)
 {
 	struct participant *p;
 
+	if (is_replaced(b)) {
+		sn_err("%s is another directory than it was: starting again", b->home.spool);
+		bridge_stop(b, SN_EXIT_TEMPORARY); /* runsv starts us again at once */
+		return;
+	}
 	bridge_check_room(b);
+	participants_look(b);
 	TAILQ_FOREACH(p, &b->participants, link)
 	{
 		int r = sn_dir_each(p->spool.open, reconcile_one, p);

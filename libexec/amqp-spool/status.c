@@ -52,6 +52,8 @@ void status_write(struct bridge *b, const char *state)
 			r = sn_buf_addf(&extra, "participant.%s: %s\n", p->name, participant_state(b, p));
 	}
 	if (r == 0)
+		r = participants_unusable(b, &extra);
+	if (r == 0)
 		r = air_status(b->air, &extra);
 	s.state = sn_strdup(state != NULL ? state : now);
 	s.broker = sn_strdup(where);

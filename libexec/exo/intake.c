@@ -104,9 +104,12 @@ void intake_look(struct exo *x)
 	x->look = true;
 }
 
-/* Somebody replaced or removed the directories: what is open here is not the spool any more. */
+/* Somebody replaced or removed the directories, or all spools: what is open here is not the spool any more. Where all are away
+ * without another in their place what is open goes on serving. */
 static bool still_there(const struct exo *x)
 {
+	struct stat all, held_all;
+
 	const struct {
 		const char *path;
 		int fd;
@@ -120,7 +123,8 @@ static bool still_there(const struct exo *x)
 		    now.st_ino != held.st_ino || now.st_dev != held.st_dev)
 			return false;
 	}
-	return true;
+	return stat(x->home.spool, &all) < 0 || fstat(x->spools_fd, &held_all) < 0 ||
+	       (all.st_ino == held_all.st_ino && all.st_dev == held_all.st_dev);
 }
 
 static void rescan(struct exo *x)

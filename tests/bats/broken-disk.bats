@@ -1,0 +1,80 @@
+#!/usr/bin/env bats
+# Spools that cannot be used, or are taken away, while the bridge is up; nobody starts anything again by hand.
+# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
+bats_require_minimum_version 1.5.0
+
+. "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
+
+@test "a spool that cannot be used when the bridge starts: the status says so, and it is used when it can be" {
+	home_make "$HOMES/h"
+	participant P2
+	participant P1
+	engine_queue
+	mv "$H/spool/P1" "$T/away"
+	touch "$H/spool/P1"
+	export SKYNET_RECONCILE_S=0.2
+	bridge_start
+	bridge_shows 'participant.P2: consuming'
+	bridge_shows 'participant.P1: error its spool or user cannot be used: Not a directory'
+	reconciled() { mkdir "$H/spool/P2/work/result/once" && wait_until 20 [ ! -e "$H/spool/P2/work/result/once" ]; }
+	reconciled
+	[ "$(grep -c 'participant=P1: cannot use its spool' "$H/log/bridge.txt")" -eq 1 ]
+	"$ROOT/bin/skynet" status | grep -q 'P1: error its spool or user cannot be used: Not a directory'
+	rm "$H/spool/P1"
+	mv "$T/away" "$H/spool/P1"
+	wait_until 20 bridge_shows 'participant.P1: consuming'
+	exo_start P1
+	send P1
+	take 1
+	not grep -q '^participant.P1: error' "$H/run/amqp-spool/status"
+}
+
+@test "a spool is removed while there is work: what was not acked comes again, the others notice nothing" {
+	home_make "$HOMES/h"
+	home_set '[skynet]' 'sync_after = 1000'
+	participant P2
+	participant P1
+	engine_queue
+	export SKYNET_RECONCILE_S=0.5 SKYNET_RESCAN_S=0.5
+	bridge_start
+	keep_exo P1
+	exo_start P2
+	send_many P1 20 "{\"wait\":\"$T/go\"}"
+	wait_until 20 has_open P1 20
+	# exo may be writing there.
+	removed() { rm -rf "$H/spool/P1"; }
+	wait_until 20 removed
+	send P2
+	take 1
+	wait_until 20 logged 'participant=P1: the directories of its spool were removed or replaced'
+	touch "$T/go"
+	wait_until 30 has_done P1 20
+	take 20
+	once 20
+	no_more
+	wait_until 20 unacked_is P1 0
+	bridge_shows 'participant.P1: consuming'
+	[ "$(bridge_pid)" = "$bridge" ]
+	[ "$(grep -c 'participant=P1: cannot use its spool' "$H/log/bridge.txt")" -eq 1 ]
+}
+
+@test "the spools are replaced, by a file system that is mounted late, say: the bridge starts again, on what is there now" {
+	home_make "$HOMES/h"
+	participant P1
+	engine_queue
+	export SKYNET_RECONCILE_S=0.5 SKYNET_RESCAN_S=0.5
+	keep_bridge
+	keep_exo P1
+	wait_until 20 _bridge_is connected 0
+	before=$(bridge_pid)
+	mv "$H/spool" "$T/under"
+	send P1 # nothing is there: what is open serves
+	take 1
+	[ "$(find "$T/under/P1/done" -name '*.json' | wc -l)" -eq 1 ]
+	mkdir "$H/spool"
+	wait_until 20 _bridge_is connected "$before"
+	send P1
+	take 1
+	wait_until 20 has_done P1 1
+	logged 'another directory than it was: starting again'
+}

@@ -211,7 +211,6 @@ struct bridge {
 	char why[256];	    /* what keeps us from starting */
 	char warning[512];  /* about the password file; "" none */
 	bool status_dirty;
-	const char *publisher_state; /* as last seen */
 	int exit_code;
 	int64_t started_us;
 	int64_t stop_deadline_ns;

@@ -56,7 +56,9 @@ static void start_connecting(void *consumer)
 		(void)snprintf(why, sizeof why, "no thread");
 	}
 	if (r < 0) {
-		sn_err("cannot connect: %s", why);
+		(void)snprintf(c->trouble, sizeof c->trouble, "cannot connect: %s", why);
+		sn_err("%s", c->trouble);
+		status_touch(c->b);
 		c->connecting = false;
 		link_settings_release(&c->attempt->settings);
 		free(c->attempt);
@@ -71,6 +73,7 @@ static void use_connection(struct consumer *c, const struct attempt *a)
 	struct participant *p;
 
 	reader_use(&c->link, a->conn, &a->try, a->settings.heartbeat_s);
+	c->trouble[0] = '\0';
 	sn_info("connected to %s", c->link.where);
 	TAILQ_FOREACH(p, &b->participants, link)
 	consumer_update(c, p);
@@ -94,7 +97,9 @@ static void on_connected(struct ev_loop *loop, ev_async *w, int events)
 	} else if (a->conn != NULL) {
 		link_close(a->conn, true);
 	} else {
-		sn_warn("cannot connect to %s: %s", a->try.where, a->try.why);
+		(void)snprintf(c->trouble, sizeof c->trouble, "cannot connect to %s: %s", a->try.where,
+			       a->try.why);
+		sn_warn("%s", c->trouble);
 		c->link.host++;
 		reader_back_off(&c->link);
 	}
@@ -134,7 +139,8 @@ void consumer_lost(void *consumer, const char *why)
 
 	if (c->link.conn == NULL)
 		return;
-	sn_warn("lost the connection to %s: %s", c->link.where, why);
+	(void)snprintf(c->trouble, sizeof c->trouble, "lost the connection to %s: %s", c->link.where, why);
+	sn_warn("%s", c->trouble);
 	disconnect(c, false);
 	reader_back_off(&c->link);
 }
@@ -189,6 +195,11 @@ bool consumer_connected(const struct consumer *c, const char **ret_where)
 {
 	*ret_where = c->link.where;
 	return c->link.conn != NULL;
+}
+
+const char *consumer_trouble(const struct consumer *c)
+{
+	return c->trouble;
 }
 
 void consumer_free(struct consumer *c)

@@ -20,5 +20,7 @@ void consumer_flush(struct consumer *c);
 /* Stops consuming everywhere. */
 void consumer_quiesce(struct consumer *c);
 bool consumer_connected(const struct consumer *c, const char **ret_where);
+/* Why it is not connected, "" if it is. */
+const char *consumer_trouble(const struct consumer *c);
 
 #endif

@@ -18,6 +18,7 @@ struct consumer {
 	struct reader link;
 	uint64_t epoch; /* counts up with each channel that is opened: tags begin anew */
 	bool connecting, quiesced, due;
+	char trouble[LINK_TROUBLE_SIZE]; /* why it is not connected; "": it is, or not known yet */
 	pthread_t thread;
 	struct attempt *attempt;
 	ev_timer ack_timer;

@@ -22,15 +22,28 @@ static char *below(const char *etc, const char *path)
 	return sn_asprintf("%s/%s", etc, path);
 }
 
-/* The first line of the password file. */
-static int read_password(const char *path, char **ret, char why[LINK_WHY_SIZE])
+static void wipe(char *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
+/* The first line of the password file, or what the configuration says. */
+static int read_password(const struct link_settings *s, char **ret, char why[LINK_WHY_SIZE])
 {
 	struct sn_buf b = SN_BUF(4096);
-	SN_AUTOFD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	int r = fd < 0 ? -errno : sn_fd_read_all(fd, &b);
+	SN_AUTOFD int fd = -1;
+	int r;
 
+	if (s->password_file[0] == '\0') {
+		*ret = sn_strdup(s->password);
+		return 0;
+	}
+	fd = open(s->password_file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	r = fd < 0 ? -errno : sn_fd_read_all(fd, &b);
 	if (r < 0)
-		(void)snprintf(why, LINK_WHY_SIZE, "cannot read the password file %s: %s", path,
+		(void)snprintf(why, LINK_WHY_SIZE, "cannot read the password file %s: %s", s->password_file,
 			       strerror(-r));
 	else
 		*ret = sn_strndup(b.len > 0 ? b.data : "", b.len > 0 ? strcspn(b.data, "\r\n") : 0);
@@ -43,10 +56,15 @@ static int read_password(const char *path, char **ret, char why[LINK_WHY_SIZE])
 int link_settings_init(struct link_settings *s, const struct sn_config *c, const char *etc,
 		       char why[LINK_WHY_SIZE])
 {
+	char *password = NULL;
+	int r;
+
 	*s = (struct link_settings){
 		.hosts = sn_strdup(c->boss.host),
 		.vhost = sn_strdup(c->boss.vhost),
 		.user = sn_strdup(c->boss.user),
+		.password = sn_strdup(c->boss.password),
+		.password_file = below(etc, c->boss.password_file),
 		.ca = below(etc, c->boss.ca),
 		.cert = below(etc, c->boss.cert),
 		.key = below(etc, c->boss.key),
@@ -54,26 +72,20 @@ int link_settings_init(struct link_settings *s, const struct sn_config *c, const
 		.verify = c->boss.tls_verify,
 		.heartbeat_s = (int)c->boss.heartbeat_s,
 	};
-	if (c->boss.password_file[0] != '\0') {
-		SN_AUTOFREE char *path = below(etc, c->boss.password_file);
-		int r = read_password(path, &s->password, why);
-
-		if (r < 0)
-			link_settings_release(s);
-		return r;
-	}
-	s->password = sn_strdup(c->boss.password);
-	return 0;
+	r = read_password(s, &password, why);
+	if (r < 0)
+		link_settings_release(s);
+	wipe(password);
+	return r;
 }
 
 void link_settings_release(struct link_settings *s)
 {
-	if (s->password != NULL)
-		explicit_bzero(s->password, strlen(s->password));
+	wipe(s->password);
+	free(s->password_file);
 	free(s->hosts);
 	free(s->vhost);
 	free(s->user);
-	free(s->password);
 	free(s->ca);
 	free(s->cert);
 	free(s->key);
@@ -142,7 +154,7 @@ static amqp_socket_t *make_socket(amqp_connection_state_t conn, const struct lin
 }
 
 static amqp_rpc_reply_t login(amqp_connection_state_t conn, const struct link_settings *s,
-			      const struct link_try *t)
+			      const struct link_try *t, const char *password)
 {
 	amqp_table_entry_t wants[] = {
 		{.key = amqp_cstring_bytes("connection.blocked"),
@@ -163,7 +175,7 @@ static amqp_rpc_reply_t login(amqp_connection_state_t conn, const struct link_se
 	const amqp_table_t table = {.num_entries = 3, .entries = props};
 
 	return amqp_login_with_properties(conn, s->vhost, 0, LINK_FRAME_MAX, s->heartbeat_s, &table,
-					  AMQP_SASL_METHOD_PLAIN, s->user, s->password);
+					  AMQP_SASL_METHOD_PLAIN, s->user, password);
 }
 
 void link_reason(const amqp_method_t *m, char why[LINK_WHY_SIZE])
@@ -250,7 +262,7 @@ amqp_connection_state_t link_open(const struct link_settings *s, struct link_try
 	struct timeval connect_timeout = timeout;
 	amqp_socket_t *sock;
 	amqp_rpc_reply_t reply;
-	char host[256];
+	char host[256], *password = NULL;
 	int port, r;
 
 	t->why[0] = '\0';
@@ -260,7 +272,7 @@ amqp_connection_state_t link_open(const struct link_settings *s, struct link_try
 	}
 	(void)snprintf(t->where, sizeof t->where, "%s:%d", host, port);
 	sock = make_socket(conn, s, t);
-	if (sock == NULL)
+	if (sock == NULL || read_password(s, &password, t->why) < 0)
 		goto fail;
 	(void)amqp_set_handshake_timeout(conn, &timeout); /* cannot fail with a valid time */
 	(void)amqp_set_rpc_timeout(conn, &timeout);
@@ -271,14 +283,16 @@ amqp_connection_state_t link_open(const struct link_settings *s, struct link_try
 			explain_connect(host, port, t->why);
 		goto fail;
 	}
-	reply = login(conn, s, t);
+	reply = login(conn, s, t, password);
 	if (reply.reply_type != AMQP_RESPONSE_NORMAL) {
 		reply_reason(reply, t->why);
 		goto fail;
 	}
 	set_socket_options(amqp_get_sockfd(conn));
+	wipe(password);
 	return conn;
 fail:
+	wipe(password);
 	if (conn != NULL)
 		(void)amqp_destroy_connection(conn); /* nothing was open yet */
 	return NULL;

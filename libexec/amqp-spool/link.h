@@ -15,17 +15,24 @@
 #include "base/base.h"
 #include "data/config.h"
 
-enum { LINK_FRAME_MAX = 131072, LINK_CONNECT_S = 10, LINK_WHY_SIZE = 256, LINK_WHERE_SIZE = 300 };
+enum {
+	LINK_FRAME_MAX = 131072,
+	LINK_CONNECT_S = 10,
+	LINK_WHY_SIZE = 256,
+	LINK_WHERE_SIZE = 300,
+	LINK_TROUBLE_SIZE = LINK_WHERE_SIZE + LINK_WHY_SIZE + 32
+};
 
 struct link_settings { /* a copy that a thread may keep; owned */
 	char *hosts;   /* "host[:port], …" */
 	char *vhost, *user, *password;
+	char *password_file;   /* absolute, read at each attempt; "": password is it */
 	char *ca, *cert, *key; /* absolute, or "" */
 	bool tls, verify;
 	int heartbeat_s;
 };
 
-/* From the configuration; reads the password file. 0, or -errno with a message in why. */
+/* From the configuration. 0, or -errno with a message in why: the password file cannot be read. */
 int link_settings_init(struct link_settings *s, const struct sn_config *c, const char *etc,
 		       char why[LINK_WHY_SIZE]) SN_CHECK;
 void link_settings_release(struct link_settings *s);

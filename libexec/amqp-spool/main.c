@@ -76,10 +76,8 @@ static void on_wake(struct ev_loop *loop, ev_async *w, int events)
 	(void)loop;
 	(void)events;
 	collect(b);
-	b->status_dirty = b->status_dirty || air_changed(b->air) ||
-			  b->publisher_state != (b->publisher != NULL ? publisher_state(b->publisher) : NULL);
-	if (b->publisher != NULL)
-		b->publisher_state = publisher_state(b->publisher);
+	if (air_changed(b->air) || (b->publisher != NULL && publisher_changed(b->publisher)))
+		status_touch(b);
 }
 
 /* Once per turn of the loop, before it sleeps. */

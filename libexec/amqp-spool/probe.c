@@ -1,5 +1,27 @@
 /* Questions to the broker between batches: the fence, the witness, is there such a queue (docs/BRIDGE.md). */
+#include <sys/random.h>
+
 #include "publisher_private.h"
+#include "sys/dir.h"
+
+int probe_load_id(struct publisher *p)
+{
+	struct sn_buf b = SN_BUF(64);
+	unsigned char noise[12];
+	int r = sn_dir_read(p->b->libdir, "bridge-id", &b);
+
+	if (r == 0 && b.len >= 24 && strspn(b.data, "0123456789abcdef") == 24) {
+		(void)snprintf(p->id, sizeof p->id, "%.24s", b.data);
+	} else {
+		if (getrandom(noise, sizeof noise, 0) < 0)
+			return -errno;
+		for (size_t i = 0; i < sizeof noise; i++)
+			(void)snprintf(p->id + 2 * i, 3, "%02x", noise[i]);
+		r = sn_dir_replace(p->b->libdir, "bridge-id", p->id, 24);
+	}
+	sn_buf_release(&b);
+	return r;
+}
 
 /* An exclusive queue is a fence: while the connection of a bridge that was killed is still being worked off by the
  * broker, this is refused. False: not yet, or trouble; the connection is to be dropped. */

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 
 #include "publisher_private.h"
-#include "sys/dir.h"
 
 static const char *const STATE_NAMES[PUB_STATES] = {[PUB_CONNECTING] = "connecting",
 						    [PUB_RESOLVING] = "resolving",
@@ -27,6 +26,9 @@ void publisher_set_state(struct publisher *p, enum pub_state state)
 {
 	pthread_mutex_lock(&p->lock);
 	p->state = state;
+	p->changed = true;
+	if (state == PUB_READY)
+		p->trouble[0] = '\0';
 	p->socket = p->conn != NULL ? amqp_get_sockfd(p->conn) : -1;
 	pthread_mutex_unlock(&p->lock);
 	ev_async_send(p->b->loop, &p->b->wake);
@@ -91,17 +93,29 @@ void publisher_hand_back(struct publisher *p, struct job_list *jobs)
 
 /* ---- the thread -------------------------------------------------------- */
 
+static void tell_trouble(struct publisher *p, const char *what, const char *why)
+{
+	sn_warn("%s: %s", what, why);
+	pthread_mutex_lock(&p->lock);
+	(void)snprintf(p->trouble, sizeof p->trouble, "%s: %s", what, why);
+	p->changed = true;
+	pthread_mutex_unlock(&p->lock);
+	ev_async_send(p->b->loop, &p->b->wake);
+}
+
 static int64_t open_link(struct publisher *p)
 {
 	struct link_settings s;
 	struct link_try t = {.attempt = p->host, .purpose = "SkyNET amqp-spool: replies"};
+	char what[LINK_WHERE_SIZE + 32];
 
 	pthread_mutex_lock(&p->lock);
 	s = p->settings; /* the main thread replaces them only through publisher_reconnect */
 	pthread_mutex_unlock(&p->lock);
 	p->conn = link_open(&s, &t);
 	if (p->conn == NULL) {
-		sn_warn("cannot connect to %s for replies: %s", t.where, t.why);
+		(void)snprintf(what, sizeof what, "cannot connect to %s for replies", t.where);
+		tell_trouble(p, what, t.why);
 		p->host++;
 		return -1;
 	}
@@ -125,7 +139,7 @@ static bool session(struct publisher *p)
 		batch_serve(p, half_ns);
 	}
 	if (!publisher_must_end(p))
-		sn_warn("lost the connection for replies: %s", p->why);
+		tell_trouble(p, "lost the connection for replies", p->why);
 	link_close(p->conn, publisher_must_end(p));
 	p->conn = NULL;
 	publisher_set_state(p, PUB_CONNECTING);
@@ -259,6 +273,24 @@ const char *publisher_state(struct publisher *p)
 	return STATE_NAMES[s];
 }
 
+bool publisher_changed(struct publisher *p)
+{
+	bool changed;
+
+	pthread_mutex_lock(&p->lock);
+	changed = p->changed;
+	p->changed = false;
+	pthread_mutex_unlock(&p->lock);
+	return changed;
+}
+
+void publisher_trouble(struct publisher *p, char ret[LINK_TROUBLE_SIZE])
+{
+	pthread_mutex_lock(&p->lock);
+	memcpy(ret, p->trouble, sizeof p->trouble);
+	pthread_mutex_unlock(&p->lock);
+}
+
 size_t publisher_pending(struct publisher *p)
 {
 	size_t n;
@@ -294,26 +326,6 @@ void publisher_hurry(struct publisher *p)
 	wake(p);
 }
 
-/* lib/bridge-id: made once, names this home's queues at the broker. */
-static int load_id(struct publisher *p)
-{
-	struct sn_buf b = SN_BUF(64);
-	unsigned char noise[12];
-	int r = sn_dir_read(p->b->libdir, "bridge-id", &b);
-
-	if (r == 0 && b.len >= 24 && strspn(b.data, "0123456789abcdef") == 24) {
-		(void)snprintf(p->id, sizeof p->id, "%.24s", b.data);
-	} else {
-		if (getrandom(noise, sizeof noise, 0) < 0)
-			return -errno;
-		for (size_t i = 0; i < sizeof noise; i++)
-			(void)snprintf(p->id + 2 * i, 3, "%02x", noise[i]);
-		r = sn_dir_replace(p->b->libdir, "bridge-id", p->id, 24);
-	}
-	sn_buf_release(&b);
-	return r;
-}
-
 struct publisher *publisher_new(struct bridge *b)
 {
 	struct publisher *p = sn_calloc(1, sizeof *p);
@@ -330,7 +342,7 @@ struct publisher *publisher_new(struct bridge *b)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_init(&p->serving, NULL);
 	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = p->wake_fd < 0 ? -errno : load_id(p);
+	r = p->wake_fd < 0 ? -errno : probe_load_id(p);
 	if (r == 0)
 		r = link_settings_init(&p->settings, &b->config, b->home.etc, why);
 	if (r == 0 && getrandom(&p->epoch, sizeof p->epoch, 0) < 0)

@@ -8,6 +8,7 @@
 #define PUBLISHER_H
 
 #include "bridge.h"
+#include "link.h"
 
 enum job_outcome {
 	JOB_CONFIRMED,
@@ -39,6 +40,10 @@ void publisher_retired(struct publisher *p);
 bool publisher_ready(struct publisher *p);
 /* connecting, connected, blocked, resolving. Static text. */
 const char *publisher_state(struct publisher *p);
+/* Something to tell in the status, since it was last asked? */
+bool publisher_changed(struct publisher *p);
+/* Why it is not connected, "" if it is. */
+void publisher_trouble(struct publisher *p, char ret[LINK_TROUBLE_SIZE]);
 /* The settings changed: connect anew. */
 void publisher_reconnect(struct publisher *p);
 /* Ends a back-off. */

@@ -40,6 +40,8 @@ struct publisher {
 	enum pub_state state;
 	bool known; /* done holds replies that must not be submitted again */
 	bool stop, reconnect, hurry;
+	bool changed;			 /* the state or the trouble, since it was asked */
+	char trouble[LINK_TROUBLE_SIZE]; /* why it is not connected; "": it is, or not known yet */
 	struct link_settings settings;
 	uint64_t collected, retired; /* batches handed over; batches retired */
 	int socket;		     /* of the connection, to wake the thread up by force; -1 none */
@@ -73,6 +75,8 @@ size_t publisher_wake_at(struct publisher *p, size_t count);
 void publisher_hand_back(struct publisher *p, struct job_list *jobs);
 
 /* probe.c; trouble is told in p->why. */
+/* p->id from lib/bridge-id, which is made once: it names this home's queues at the broker. 0 or -errno. */
+int probe_load_id(struct publisher *p) SN_CHECK;
 bool probe_declare(struct publisher *p) SN_CHECK;
 int probe_witness(struct publisher *p) SN_CHECK;
 int probe_queue(struct publisher *p, const char *queue) SN_CHECK;

@@ -36,6 +36,20 @@ static const char *bridge_state(struct bridge *b, const char **ret_where)
 	return strcmp(replies, "resolving") == 0 ? "connecting" : replies;
 }
 
+/* Why it is connecting still: of the two connections the one that takes work first. */
+static char *broker_trouble(struct bridge *b)
+{
+	char replies[LINK_TROUBLE_SIZE] = "";
+
+	if (b->consumer == NULL || b->stopping)
+		return NULL;
+	if (consumer_trouble(b->consumer)[0] != '\0')
+		return sn_strdup(consumer_trouble(b->consumer));
+	if (b->publisher != NULL)
+		publisher_trouble(b->publisher, replies);
+	return replies[0] != '\0' ? sn_strdup(replies) : NULL;
+}
+
 void status_write(struct bridge *b, const char *state)
 {
 	struct sn_buf extra = SN_BUF(1 << 20);
@@ -62,7 +76,9 @@ void status_write(struct bridge *b, const char *state)
 		s.reason = sn_strdup("no room in the spool: nothing is taken from the broker");
 	else if (b->no_queue[0] != '\0')
 		s.reason = sn_asprintf("replies are kept: the broker has no queue %s", b->no_queue);
-	else if (b->warning[0] != '\0')
+	else
+		s.reason = broker_trouble(b);
+	if (s.reason == NULL && b->warning[0] != '\0')
 		s.reason = sn_strdup(b->warning);
 	r = sn_status_write(b->rundir, &s);
 	if (r < 0)

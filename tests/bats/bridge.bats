@@ -406,6 +406,22 @@ class ParticipantHandler:
 	[ -z "$output" ]
 }
 
+@test "a wrong password: the status says so, and a reload takes the right one for both connections" {
+	home_make "$HOMES/h"
+	sed -i 's/^amqp_pwd.*//' "$H/etc/conf.d/test.conf"
+	home_set '[boss]' 'amqp_password_file = password'
+	(umask 077 && echo wrong >"$H/etc/password")
+	participant P1
+	bridge_spawn
+	refused() { grep -q '^reason: cannot connect to .*ACCESS_REFUSED' "$H/run/amqp-spool/status"; }
+	wait_until 10 refused
+	wait_until 10 logged 'cannot connect to .* for replies: .*ACCESS_REFUSED'
+	echo "$BROKER_PASS" >"$H/etc/password"
+	kill -HUP "$(bridge_pid)"
+	wait_until 20 _bridge_is connected 0
+	not grep '^reason' "$H/run/amqp-spool/status"
+}
+
 @test "put --wait says what it waits for" {
 	home_make "$HOMES/h"
 	participant P1

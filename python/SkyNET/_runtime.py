@@ -69,6 +69,9 @@ class Worker:
         directory = os.path.dirname(os.path.abspath(code))
         if sys.path[:1] != [directory]:
             sys.path.insert(0, directory)
+        origin = os.path.dirname(os.path.realpath(code))  # install makes a link
+        if origin not in sys.path:
+            sys.path.append(origin)
         self._exo = _exo.find_class(self._exo_class)(*self._args)
         launcher.set_emit(emit)
         self._exo.configure()

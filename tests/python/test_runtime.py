@@ -48,6 +48,26 @@ def test_the_codes_directory_is_first_on_the_path(worker, tmp_path):
     assert sys.modules["p1_code"].first == str(tmp_path)
 
 
+def test_modules_beside_the_file_that_is_linked_to_are_found_last(tmp_path):
+    origin, service = tmp_path / "origin", tmp_path / "service"
+    origin.mkdir()
+    service.mkdir()
+    (origin / "beside_the_origin.py").write_text("x = 6\n")
+    (origin / "colorsys.py").write_text("x = 'not the real one'\n")
+    (origin / "code.py").write_text(
+        "import sys, beside_the_origin, colorsys\n"
+        "class ParticipantHandler:\n"
+        "    x, y, path = beside_the_origin.x, colorsys.rgb_to_hls, list(sys.path)\n"
+        "    " + NOTHING
+    )
+    (service / "code.py").symlink_to(origin / "code.py")
+    made = Worker("p1", str(service / "code.py"), [], lambda kind, body: None)
+    made.load()
+    handler = made._exo.handler
+    assert handler.x == 6
+    assert (handler.path[0], handler.path[-1]) == (str(service), str(origin))
+
+
 def test_imported_by_file_name_and_picklable(worker):
     made = worker(NOTHING)
     assert type(made._exo.handler).__module__ == "p1_code"

@@ -137,6 +137,14 @@ check_references()
 	bad=$((bad + $(wc -l <"$work/missing")))
 }
 
+# A macro within a line of text is not seen as one: the page would show it.
+check_text()
+{
+	grep -nE '^[^.].*\b(Fl|Op) -' docs/man/*.[1-8] | sed 's/^/man: a macro in the text: /' >"$work/missing"
+	cat "$work/missing"
+	bad=$((bad + $(wc -l <"$work/missing")))
+}
+
 check_failpoints()
 {
 	mk/files.sh c | grep -E '^(lib|libexec|spool-tools)/' | xargs sed -n 's/^[^/*]*SN_FAIL("\([^"]*\)").*/\1/p' | sort -u >"$work/steps"
@@ -155,5 +163,6 @@ for verb in libexec/skynet-*; do
 done
 check_keys
 check_references
+check_text
 check_failpoints
 [ "$bad" -eq 0 ]

@@ -74,10 +74,10 @@ void status_write(struct bridge *b, const char *state)
 	s.extra = extra.data;
 	if (b->full)
 		s.reason = sn_strdup("no room in the spool: nothing is taken from the broker");
-	else if (b->no_queue[0] != '\0')
-		s.reason = sn_asprintf("replies are kept: the broker has no queue %s", b->no_queue);
 	else
 		s.reason = broker_trouble(b);
+	if (s.reason == NULL && b->no_queue[0] != '\0')
+		s.reason = sn_asprintf("replies are kept: the broker has no queue %s", b->no_queue);
 	if (s.reason == NULL && b->warning[0] != '\0')
 		s.reason = sn_strdup(b->warning);
 	r = sn_status_write(b->rundir, &s);

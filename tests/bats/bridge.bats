@@ -430,6 +430,11 @@ class ParticipantHandler:
 	printf '{"fields":{},"fei":{"wfid":"w","expid":"0"}}' >"$T/wi"
 	run -124 skynet-put --wait=8 P1 "$T/wi"
 	[[ $output == *"still waiting; amqp-spool: replies are kept: the broker has no queue $ENGINE"* ]]
+	# Without a connection that is what it waits for.
+	home_set '[boss]' 'amqp_host = 127.0.0.1:1'
+	kill -HUP "$(bridge_pid)"
+	refused() { grep -q '^reason: cannot connect to 127.0.0.1:1: ' "$H/run/amqp-spool/status"; }
+	wait_until 10 refused
 }
 
 @test "a password in a configuration file that others may read is complained of" {

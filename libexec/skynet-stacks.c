@@ -118,16 +118,22 @@ static void show_logs(struct stacks *s, struct sn_logfile *logs, const int *open
 static int complain(struct stacks *s, const char *text, bool named)
 {
 	size_t matched = 0;
+	unsigned workers = 0;
 	int code = 0;
 
 	for (size_t i = 0; i < s->e.count; i++) {
 		const struct sn_asked *a = &s->e.asked[i];
 
 		matched += a->matched;
+		workers += s->workers[i];
 		if (!named || a->failed == 0)
 			continue;
 		sn_cli_failed(&s->cli, a->failed, "%s: %s", a->name, a->why);
 		code = a->failed;
+	}
+	if (named && workers == 0 && code == 0) {
+		code = SN_EXIT_NOT_RUNNING;
+		sn_cli_failed(&s->cli, code, "%s: no worker of it runs now (skynet query %s)", text, text);
 	}
 	if (named || matched > 0)
 		return code;

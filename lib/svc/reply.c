@@ -170,6 +170,7 @@ bool sn_reply_runs(const struct sn_reply *rep, const char *item)
 void sn_reply_head(const struct sn_reply *rep, const char *name)
 {
 	static const char *const KEYS[] = {"state", "pid", "since", "waiting", "reason"};
+	const char *waiting;
 	struct sn_span v[5];
 
 	members(whole(rep->status), KEYS, v, 5);
@@ -178,7 +179,8 @@ void sn_reply_head(const struct sn_reply *rep, const char *name)
 	print_since(v[2]);
 	sn_control_print(", pid ", v[1]);
 	sn_control_print("; ", sn_reply_member(v[3], "new"));
-	sn_control_print(" waiting, ", sn_reply_member(v[3], "ahead"));
+	waiting = sn_reply_member(v[3], "more").data != NULL ? " or more waiting, " : " waiting, ";
+	sn_control_print(waiting, sn_reply_member(v[3], "ahead"));
 	puts(" next");
 	if (v[4].data != NULL) {
 		sn_control_print("  reason    ", v[4]);

@@ -75,6 +75,12 @@ cancel_line() { printf '{"type":"cancel","name":"%s","wfid":"wf-1","event":"%s"%
 7
 null" ]
 	[ "$(requests | tail -n 1)" = 'status wait=2000' ]
+	{
+		status_line w w | sed 's/"ahead"/"more":true,&/'
+		end_line
+	} | say P1
+	run -0 skynet query P1
+	has '3 or more waiting, 1 next'
 }
 
 @test "query NAME says why it does not work" {
@@ -409,6 +415,9 @@ P1 acknowledged" ]
 	fake P1 say
 	run -4 skynet stacks wf-1
 	has 'no worker works on it now'
+	end_line | say P1
+	run -3 skynet stacks P1
+	has 'P1: no worker of it runs now'
 	run -64 skynet stacks
 }
 

@@ -40,7 +40,11 @@ while [ $# -gt 0 ]; do
 	-n | --name | -q | --queue | -r | --regexp | -u | --user | -i | --instances) want_value "$1" $# ;;
 	esac
 	case $1 in
-	-n | --name) name=$2 && shift ;;
+	-n | --name)
+		[ -n "$2" ] || wrong_usage "$1 needs a name"
+		name=$2
+		shift
+		;;
 	-q | --queue) queue=$2 && shift ;;
 	-r | --regexp) regexp=$2 && shift ;;
 	-u | --user) user=$2 && shift ;;
@@ -66,6 +70,7 @@ if [ "$home_system" = yes ] && [ "$(id -u)" != 0 ]; then
 	die 77 'not permitted: the system home is root'\''s'
 fi
 [ "$home_system" = yes ] || [ -d "$home_etc" ] || die 78 "$SKYNET_HOME is no home (skynet local init $SKYNET_HOME)"
+must_own_home
 if [ "$bridge" = yes ]; then
 	make_bridge
 	exit

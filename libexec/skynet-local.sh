@@ -107,10 +107,11 @@ init()
 	if [ -d "$dir" ] && [ ! -e "$dir/etc/skynet.conf" ] && [ -n "$(ls -A "$dir")" ]; then
 		die 78 "$dir is neither empty nor a home"
 	fi
-	mkdir -p "$dir"
+	mkdir -p "$dir" || die 78 "$dir cannot become a home"
 	SKYNET_HOME=$(cd "$dir" && pwd -P)
 	[ "$SKYNET_HOME" != / ] || die 78 '/ is the system home'
 	load_home
+	must_own_home
 	mkdir -p "$home_etc" "$home_sv" "$home_service" "$home_spool" "$home_lib" "$home_log" "$home_run"
 	if [ ! -e "$home_etc/skynet.conf" ]; then
 		write_conf >"$home_etc/skynet.conf.new"
@@ -164,6 +165,7 @@ up()
 	done
 	parse_timeout "$@"
 	need_home
+	must_own_home
 	if is_up; then
 		say "$SKYNET_HOME is up already"
 		exit 0
@@ -213,6 +215,7 @@ down()
 {
 	parse_timeout "$@"
 	need_home
+	must_own_home
 	supervisor=$(find_supervisor)
 	if [ -z "$supervisor" ] && [ -z "$(left_over)" ]; then
 		exit 0

@@ -12,7 +12,7 @@ usage()
 Runs a participant in the foreground, its log on the terminal, until Ctrl-C. Refused while its service
 runs (skynet stop NAME).
 
-Exit code: that of exo; 4 no such participant; 75 it runs already.'
+Exit code: that of exo; 4 no such participant; 75 it runs already; 77 not permitted.'
 }
 
 case ${1:-} in
@@ -28,6 +28,7 @@ load_home
 if [ "$name" = amqp-spool ] || ! service_exists "$name"; then
 	die 4 "$name: no such participant"
 fi
+must_own_home
 ! is_running "$name" || die 75 "$name runs already (skynet stop $name)"
 as=$("$SKYNET_LIBEXEC/skynet-prepare" "$name")
 cd "$home_sv/skynet-$name"

@@ -58,5 +58,8 @@ for name in $names; do
 	if [ "$purge" = yes ] && [ "$force" = no ] && is_open "$name"; then
 		die 1 "$name: a workitem came meanwhile, $home_spool/$name is kept"
 	fi
+	if [ "$purge" = no ] && is_open "$name"; then
+		say "$name: workitems are left in $home_spool/$name/open: nobody works on them before it is installed again"
+	fi
 	[ "$purge" = no ] || rm -rf "${home_spool:?}/$name" "${home_log:?}/$name"
 done

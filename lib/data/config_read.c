@@ -82,6 +82,12 @@ static void on_value(void *arg, unsigned line, const char *section, const char *
 	} else if (strcmp(section, "skynet") == 0 || strcmp(section, "participant") == 0) {
 		text = sn_asprintf("unknown key '%s' in [%s]", name, section);
 		report(rd, false, line, text);
+	} else if (strcmp(section, "boss") != 0 && /* which has keys of others */
+		   (strcasecmp(section, "boss") == 0 || strcasecmp(section, "skynet") == 0 ||
+		    strcasecmp(section, "participant") == 0)) {
+		text = sn_asprintf("[%s] is a section of the participant's own: ours are in small letters",
+				   section);
+		report(rd, false, line, text);
 	}
 }
 

@@ -83,6 +83,12 @@ load_home()
 	[ "$home_system" = no ] || umask 022 # others, the participants, must get at what root makes here
 }
 
+# For what changes or runs something, before it is half done.
+must_own_home()
+{
+	[ ! -e "$home_sv" ] || [ -w "$home_sv" ] || die 77 "not permitted: $home_sv belongs to another user"
+}
+
 # Is there a service of this name: a participant, or amqp-spool?
 service_exists()
 {

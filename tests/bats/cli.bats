@@ -329,7 +329,7 @@ a queue
 @test "install refuses bad names and bad code, and leaves nothing behind" {
 	make_home
 	for name in a/b .a -a 'a b' amqp-spool "$(printf 'a%.0s' {1..65})" ''; do
-		[ -z "$name" ] || run -64 skynet install -n "$name" "$CODE/p1.py"
+		run -64 skynet install -n "$name" "$CODE/p1.py"
 	done
 	run -1 skynet install "$CODE/missing.py"
 	run -1 skynet install "$CODE"
@@ -354,6 +354,17 @@ lines' "$CODE/p1.py"
 	run -77 skynet install "$CODE/p1.py"
 }
 
+@test "what a home of another user needs is not begun" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root'
+	make_p1
+	chown nobody "$H/sv"
+	for command in "install -n p2 $CODE/p1.py" 'manual p1' 'local up' 'local down' "local init $H"; do
+		# shellcheck disable=SC2086 # words
+		run -77 setpriv --bounding-set=-all --inh-caps=-all skynet $command
+		has "not permitted: $H/sv belongs to another user"
+	done
+}
+
 @test "install refuses an existing name; --force writes it anew and keeps its spool" {
 	make_p1 -q one
 	touch "$H/spool/p1/open/x"
@@ -372,6 +383,7 @@ lines' "$CODE/p1.py"
 @test "uninstall keeps spool and log, --purge removes them, but no open workitem" {
 	make_p1
 	run -0 skynet uninstall p1
+	[ -z "$output" ]
 	[ ! -e "$H/sv/skynet-p1" ]
 	[ ! -L "$H/service/skynet-p1" ]
 	[ -d "$H/spool/p1/open" ]
@@ -381,6 +393,9 @@ lines' "$CODE/p1.py"
 	touch "$H/spool/p1/open/x"
 	run -1 skynet uninstall --purge p1
 	[ -e "$H/sv/skynet-p1/run" ]
+	run -0 skynet uninstall p1
+	[[ $output == "skynet uninstall: p1: workitems are left in $H/spool/p1/open: "* ]]
+	skynet install "$CODE/p1.py"
 	run -0 skynet uninstall --purge --force p1
 	[ ! -e "$H/spool/p1" ]
 	[ ! -e "$H/log/p1" ]
@@ -423,6 +438,9 @@ p1" ]
 	[ "$stderr" = "$H/etc/p1.conf:3: hold: 'x' is no number from 1 to 1000000
 $H/etc/p1.conf:4: prefetch: '0' is no number from 1 to 65535
 $H/etc/p1.conf:5: warning: unknown key 'qeue' in [participant]" ]
+	printf '[Participant]\nqueue = 5\n[boss]\nother = 1\n[greeting]\nx = 1\n' >"$H/etc/p1.conf"
+	run -0 skynet config --check -p p1
+	[ "$output" = "$H/etc/p1.conf:2: warning: [Participant] is a section of the participant's own: ours are in small letters" ]
 	run -4 skynet config -p nope
 	run -64 skynet config participant.nope
 }

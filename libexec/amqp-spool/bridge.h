@@ -13,6 +13,7 @@
  *	recover.c    start and reconcile
  *	air.c        enquiries from afar, in a thread of its own when there is something to ask after
  *	signals.c    TERM, INT, HUP; reload.c reads the configuration again
+ *	logger.c     log lines, which are not waited for
  *	reader.c     a connection in an event loop: what consumer.c and air_thread.c have in common
  *
  * Only the main thread touches spools (but for syncs), participants and items. */

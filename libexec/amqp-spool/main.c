@@ -11,6 +11,7 @@
 #include "consumer.h"
 #include "disk.h"
 #include "gone.h"
+#include "logger.h"
 #include "publisher.h"
 #include "svc/status.h"
 #include "sys/dir.h"
@@ -348,6 +349,7 @@ int main(int argc, char **argv)
 	(void)prctl(PR_SET_PDEATHSIG,
 		    SIGTERM); /* a runsv that was killed starts another one beside us otherwise */
 	umask(022);
+	logger_start();
 	more_descriptors();
 	r = sn_home_init(&b.home, home);
 	if (r < 0) {

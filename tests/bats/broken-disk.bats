@@ -78,3 +78,32 @@ bats_require_minimum_version 1.5.0
 	wait_until 20 has_done P1 1
 	logged 'another directory than it was: starting again'
 }
+
+# A pipe that is full, as that to an svlogd whose disk is full.
+@test "the log takes nothing: replies go out all the same, lines are dropped and counted, TERM ends the bridge" {
+	home_make "$HOMES/h"
+	participant P1
+	engine_queue
+	exo_start P1
+	mkfifo "$T/log"
+	exec 7<>"$T/log"
+	"$LIBEXEC/amqp-spool" --home "$H" >&7 2>&1 </dev/null 3>&- &
+	bridge=$!
+	echo "$bridge" >>"$HOME_PIDS"
+	wait_until 20 _bridge_is connected 0
+	printf 'no workitem' >"$T/junk"
+	mapfile -t junk < <(yes "$T/junk" | head -n 1500)
+	send_files P1 "${junk[@]}" # a line of a hundred bytes for each; the pipe holds 64 KiB
+	wait_until 30 has_failed P1 1500
+	send P1
+	take 1
+	timeout 2 cat <&7 >"$T/lines" || :
+	[ "$(wc -c <"$T/lines")" -gt 60000 ]
+	kill -HUP "$bridge"
+	heard() { timeout 1 cat <&7 >"$T/lines" || grep -qE '^warning: [0-9]+ lines dropped: the log took nothing' "$T/lines"; }
+	wait_until 20 heard
+	send_files P1 "${junk[@]}"
+	wait_until 30 has_failed P1 3000
+	kill -TERM "$bridge"
+	wait_until 20 gone "$bridge"
+}

@@ -225,8 +225,12 @@ static bool send_batch(struct publisher *p)
 	r = outbox_add(&p->text, p->batch_id, &p->current);
 	if (r == 0)
 		r = outbox_write(p->outbox, &p->taken, &p->text);
-	if (r < 0) /* not fatal: after a kill -9 these replies would go out again */
-		sn_warn("cannot write run/amqp-spool/outbox: %s", strerror(-r));
+	if (r < 0 && !p->outbox_failed)
+		sn_warn("cannot write run/amqp-spool/outbox: %s: after a kill -9 replies would go out twice",
+			strerror(-r));
+	else if (r == 0 && p->outbox_failed)
+		sn_info("run/amqp-spool/outbox can be written again");
+	p->outbox_failed = r < 0;
 	(void)snprintf(witness, sizeof witness, "skynet.witness.%s", p->id);
 	cork(p, 1);
 	r = SN_FAIL("publish.2") < 0 ? AMQP_STATUS_SOCKET_ERROR : AMQP_STATUS_OK;

@@ -212,6 +212,7 @@ struct bridge {
 	char why[256];	    /* what keeps us from starting */
 	char warning[512];  /* about the password file; "" none */
 	bool status_dirty;
+	bool run_failed; /* status or taken could not be written: again at the next reconcile */
 	int exit_code;
 	int64_t started_us;
 	int64_t stop_deadline_ns;

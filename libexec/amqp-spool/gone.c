@@ -176,5 +176,6 @@ void gone_save(struct bridge *b)
 				 : sn_dir_unlink(b->rundir, FILE_LEAF);
 	if (r < 0) /* not fatal: we know it; a bridge after us would send these replies again */
 		sn_warn("cannot write run/amqp-spool/%s: %s", FILE_LEAF, strerror(-r));
+	b->run_failed = b->run_failed || r < 0;
 	sn_buf_release(&text);
 }

@@ -6,6 +6,8 @@
 #include "sys/dir.h"
 #include "sys/fd.h"
 
+enum { KEPT_BYTES = 96 << 10 }; /* for two batches of the longest names */
+
 int outbox_add(struct sn_buf *text, const char *batch_id, const struct job_list *jobs)
 {
 	const struct job *j;
@@ -23,6 +25,9 @@ int outbox_open(int dirfd)
 {
 	int fd = openat(dirfd, "outbox", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
+	/* Then it does not matter that run/ is full. If not, outbox_write() tells. */
+	if (fd >= 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, KEPT_BYTES) < 0)
+		sn_debug("no room is kept for run/amqp-spool/outbox: %s", strerror(errno));
 	return fd < 0 ? -errno : fd;
 }
 

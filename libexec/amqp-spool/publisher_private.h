@@ -57,6 +57,7 @@ struct publisher {
 	struct sn_buf taken, text;
 	char routable[QUEUES_KNOWN][256]; /* queues that were seen to exist since we connected */
 	bool blocked;
+	bool outbox_failed; /* the last time */
 	unsigned attempts, host;
 	size_t last_count; /* replies in the last batch */
 	unsigned halved;   /* batches are to be smaller: how often they were */

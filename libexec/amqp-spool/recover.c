@@ -248,6 +248,9 @@ void reconcile(struct bridge *b)
 		bridge_stop(b, SN_EXIT_TEMPORARY); /* runsv starts us again at once */
 		return;
 	}
+	if (b->run_failed)
+		b->status_dirty = b->taken_changed = true;
+	b->run_failed = false;
 	bridge_check_room(b);
 	participants_look(b);
 	TAILQ_FOREACH(p, &b->participants, link)

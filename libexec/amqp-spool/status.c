@@ -83,6 +83,7 @@ void status_write(struct bridge *b, const char *state)
 	r = sn_status_write(b->rundir, &s);
 	if (r < 0)
 		sn_warn("cannot write run/amqp-spool/status: %s", strerror(-r));
+	b->run_failed = b->run_failed || r < 0;
 	b->status_dirty = false;
 	s.extra = NULL;
 	sn_buf_release(&extra);

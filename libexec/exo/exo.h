@@ -81,6 +81,7 @@ struct exo {
 	unsigned ready_workers;
 	int64_t since_us;
 	char reason[EXO_REASON_SIZE], written_reason[EXO_REASON_SIZE];
+	bool status_failed;
 	unsigned written_reloads;
 };
 
@@ -100,6 +101,7 @@ void exo_resize(struct exo *x);				 /* as many workers as configured */
 /* status.c */
 void exo_status(struct exo *x);
 void exo_status_write(struct exo *x, const char *state, int code, const char *reason);
+void exo_status_again(struct exo *x); /* if it could not be written the last time */
 /* intake.c */
 void unlink_quietly(int dirfd,
 		    const char *leaf); /* what is left is found again by a rescan or the next start */

@@ -135,6 +135,7 @@ static void rescan(struct exo *x)
 		exo_fail(x, SN_EXIT_TEMPORARY, "the directories of the spool were removed or replaced");
 		return;
 	}
+	exo_status_again(x);
 	note_tidy(x);
 	intake_look(x);
 }

@@ -57,6 +57,13 @@ void exo_status_write(struct exo *x, const char *state, int code, const char *re
 	r = sn_status_write(x->run_fd, &s);
 	if (r < 0)
 		sn_warn("cannot write the status file: %s", strerror(-r));
+	x->status_failed = r < 0;
+}
+
+void exo_status_again(struct exo *x)
+{
+	if (x->status_failed)
+		exo_status_write(x, x->state, 0, x->reason);
 }
 
 void exo_status(struct exo *x)

@@ -5,6 +5,12 @@ bats_require_minimum_version 1.5.0
 
 . "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
 
+teardown()
+{
+	home_cleanup
+	[ -z "${MOUNTED:-}" ] || umount -l "$MOUNTED"
+}
+
 @test "a spool that cannot be used when the bridge starts: the status says so, and it is used when it can be" {
 	home_make "$HOMES/h"
 	participant P2
@@ -106,4 +112,39 @@ bats_require_minimum_version 1.5.0
 	wait_until 30 has_failed P1 3000
 	kill -TERM "$bridge"
 	wait_until 20 gone "$bridge"
+}
+
+@test "run/ is full: each reply goes out once, over a kill -9, too, and the status files are there when there is room" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root to mount a small file system'
+	home_make "$HOMES/h"
+	mount -t tmpfs -o size=1m tmpfs "$H/run" || skip 'cannot mount'
+	MOUNTED=$H/run
+	participant P1
+	engine_queue
+	export SKYNET_RECONCILE_S=0.5 SKYNET_RESCAN_S=0.5
+	bridge_start
+	exo_start P1
+	fill() { dd if=/dev/zero of="$H/run/filler" bs=4k 2>"$T/dd" || grep -q 'No space' "$T/dd"; }
+	fill
+	send_many P1 200
+	wait_until 30 has_done P1 200
+	not logged 'cannot write run/amqp-spool/outbox'
+	kill -KILL "$bridge"
+	wait_until 20 gone "$bridge"
+	exo=$(exo_pid P1)
+	kill -KILL "$exo"
+	bridge_spawn
+	exo_spawn P1
+	wait_until 20 logged 'batch=.*the broker has them'
+	# Their state files are those of the former ones.
+	wait_until 20 exo_logged P1 'cannot write the status file'
+	[ "$(exo_pid P1)" = "$exo" ]
+	send_many P1 100
+	wait_until 30 has_done P1 300
+	rm "$H/run/filler"
+	wait_until 20 _bridge_is connected 0
+	[ "$(bridge_pid)" = "$bridge" ]
+	wait_until 20 _exo_is_new P1 "$exo"
+	take 300
+	no_more
 }

@@ -171,6 +171,7 @@ struct participant {
 	bool rescan;		     /* work/result is to be looked at again */
 	DIR *scan;		     /* it is being looked at, this far */
 	bool stale;		     /* mark and sweep at reload */
+	bool lost;		     /* its spool is not there any more: left soon */
 	char *error;		     /* shown in status; NULL none */
 	struct item *air_next;	     /* the first that AIR does not know */
 	struct canceller *canceller; /* NULL: there was no cancel item yet */
@@ -205,7 +206,11 @@ struct bridge {
 	struct air *air;     /* NULL: brokerless, or no settings */
 	uint64_t sync_batch; /* the last one asked for */
 	bool syncing;
-	bool full; /* no room: nothing is consumed */
+	bool full;		 /* no room, or it cannot be written: nothing is consumed */
+	unsigned store_failures; /* in a row */
+	int store_error;	 /* the last of them */
+	unsigned retiring;	 /* items in ITEM_RETIRING */
+	int retire_error;	 /* why */
 	bool stopping;
 	bool resolving;	    /* the outbox names answers that were not read yet */
 	char no_queue[256]; /* replies wait because the broker has no such queue; "" none do */
@@ -249,6 +254,8 @@ int participants_load(struct bridge *b) SN_CHECK;
 void participants_look(struct bridge *b);
 /* For the status: a line for each that cannot be used. 0 or -errno. */
 int participants_unusable(const struct bridge *b, struct sn_buf *out) SN_CHECK;
+/* It cannot be worked on any more. */
+void participant_lost(struct participant *p);
 void participant_set_error(struct participant *p, const char *fmt, ...) SN_PRINTF(2, 3);
 
 /* item.c */
@@ -272,6 +279,9 @@ enum delivered { DELIVERED_KEEP, DELIVERED_ACK, DELIVERED_NO_ROOM };
 enum delivered deliver_message(struct participant *p);
 /* The delivery at hand belongs to no workitem: it is acked when all that was written is synced. */
 enum delivered deliver_aside(struct participant *p, const char *name);
+/* It could not be stored. */
+enum delivered deliver_failed(struct participant *p, const char *name, int error);
+const char *bridge_full_reason(const struct bridge *b);
 void recent_add(struct participant *p, const char *name);
 void bridge_check_room(struct bridge *b);
 

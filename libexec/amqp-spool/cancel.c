@@ -206,10 +206,8 @@ enum delivered cancel_message(struct participant *p, char name[SN_NAME_SIZE], co
 		return deliver_aside(p, name);
 	}
 	r = sn_cancel_store(&p->spool, name, p->ch.body.data, p->ch.body.len);
-	if (r < 0) {
-		sn_err("participant=%s name=%s: cannot store: %s", p->name, name, strerror(-r));
-		return DELIVERED_NO_ROOM;
-	}
+	if (r < 0)
+		return deliver_failed(p, name, r);
 	note(p, digest, p->ch.epoch);
 	r = decide(p, name, w);
 	if (r < 0) {

@@ -67,7 +67,7 @@ static void ask_close(struct consumer *c, struct participant *p)
 
 static bool wants_work(const struct consumer *c, const struct participant *p)
 {
-	return !p->held && !c->b->full && !c->quiesced && !p->stale;
+	return !p->held && !p->lost && !c->b->full && !c->quiesced && !p->stale;
 }
 
 /* The consumer runs, or has stopped: is that still what is wanted? */

@@ -90,12 +90,14 @@ void item_complete(struct item *it)
 		err = sn_retire(&p->spool, &r);
 	item_ack(it); /* the reply is with the broker, or none is due */
 	if (err < 0 && err != -ENOENT) {
-		sn_err("participant=%s name=%s: cannot retire: %s", p->name, it->name, strerror(-err));
 		it->retry_at_ns = sn_clock_mono_ns() + (int64_t)RETIRE_RETRY_S * 1000000000;
 		again = it->state == ITEM_RETIRING;
+		p->b->retire_error = err;
 		item_set_state(it, ITEM_RETIRING);
-		if (!again)
-			results_leave(it); /* the outbox forgets it before it is retired */
+		if (again) /* said once */
+			return;
+		sn_err("participant=%s name=%s: cannot retire: %s", p->name, it->name, strerror(-err));
+		results_leave(it); /* the outbox forgets it before it is retired */
 		return;
 	}
 	if (it->cancelled)

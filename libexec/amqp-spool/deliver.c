@@ -87,6 +87,29 @@ static enum delivered join(struct item *it)
 	return DELIVERED_KEEP;
 }
 
+/* ---- what cannot be stored ---------------------------------------------- */
+
+static bool is_room(int error)
+{
+	return error == -ENOSPC || error == -EDQUOT;
+}
+
+const char *bridge_full_reason(const struct bridge *b)
+{
+	return b->store_error == 0 || is_room(b->store_error) ? "no room in the spool"
+							      : strerror(-b->store_error);
+}
+
+enum delivered deliver_failed(struct participant *p, const char *name, int error)
+{
+	sn_err("participant=%s name=%s: cannot store: %s", p->name, name, strerror(-error));
+	if (error == -ENOENT)
+		participant_lost(p); /* that concerns nobody else */
+	else
+		p->b->store_error = error;
+	return DELIVERED_NO_ROOM;
+}
+
 /* ---- what is no workitem ----------------------------------------------- */
 
 static enum delivered put_aside(struct participant *p, char name[SN_NAME_SIZE], const char *why)
@@ -99,10 +122,8 @@ static enum delivered put_aside(struct participant *p, char name[SN_NAME_SIZE], 
 	} while (r == -EEXIST && sn_name_next_seq(name) == 0);
 	if (r == 0)
 		r = sn_deliver_aside(dir, name, ".log", why, strlen(why));
-	if (r < 0) {
-		sn_err("participant=%s name=%s: cannot store: %s", p->name, name, strerror(-r));
-		return DELIVERED_NO_ROOM;
-	}
+	if (r < 0)
+		return deliver_failed(p, name, r);
 	sn_warn("participant=%s name=%s: %s", p->name, name, why);
 	return deliver_aside(p, name);
 }
@@ -130,10 +151,8 @@ static enum delivered store(struct participant *p, char name[SN_NAME_SIZE], cons
 	struct item *it;
 	int r = sn_deliver(&p->spool, name, p->ch.body.data, p->ch.body.len);
 
-	if (r < 0) {
-		sn_err("participant=%s name=%s: cannot store: %s", p->name, name, strerror(-r));
-		return DELIVERED_NO_ROOM;
-	}
+	if (r < 0)
+		return deliver_failed(p, name, r);
 	it = item_add(p, name);
 	it->tag = p->ch.tag;
 	it->epoch = p->ch.epoch;
@@ -185,6 +204,7 @@ static enum delivered deliver(struct participant *p)
 static void set_full(struct bridge *b, bool full)
 {
 	b->full = full;
+	b->room_timer.repeat = results_backoff_s(b->store_failures);
 	if (full)
 		ev_timer_again(b->loop, &b->room_timer);
 	else
@@ -196,12 +216,20 @@ enum delivered deliver_message(struct participant *p)
 {
 	enum delivered d;
 
-	if (p->b->full)
+	if (p->b->full || p->lost)
 		return DELIVERED_NO_ROOM;
 	d = deliver(p);
+	if (p->lost)
+		return d;
 	if (d == DELIVERED_NO_ROOM) {
+		p->b->store_failures++;
 		set_full(p->b, true); /* until reconcile, or the room timer, finds room */
-		sn_err("no room in %s: nothing is taken from the broker", p->b->home.spool);
+		sn_err("%s: %s: nothing is taken from the broker", p->b->home.spool,
+		       bridge_full_reason(p->b));
+	} else if (p->b->store_failures > 0) {
+		p->b->store_failures = 0;
+		p->b->store_error = 0;
+		sn_info("%s can be written again", p->b->home.spool);
 	}
 	return d;
 }
@@ -225,6 +253,8 @@ void bridge_check_room(struct bridge *b)
 		sn_err("%s has less than %llu MB or %llu inodes free: nothing is taken from the broker",
 		       b->home.spool, (unsigned long long)b->config.skynet.min_free_mb,
 		       (unsigned long long)b->config.skynet.min_free_inodes);
+	else if (b->store_failures > 0)
+		sn_info("%s: seeing whether it can be written again", b->home.spool);
 	else
 		sn_info("there is room again in %s", b->home.spool);
 	set_full(b, full);

@@ -42,6 +42,11 @@ void item_set_state(struct item *it, enum item_state state)
 	struct bridge *b = it->p->b;
 	struct item_list *from = list_of(it, it->state), *to = list_of(it, state);
 
+	if ((state == ITEM_RETIRING) != (it->state == ITEM_RETIRING)) {
+		b->retiring += state == ITEM_RETIRING ? 1 : -1U;
+		if (b->retiring == (state == ITEM_RETIRING ? 1 : 0))
+			status_touch(b);
+	}
 	if (from != NULL)
 		TAILQ_REMOVE(from, it, pending);
 	if (to != NULL)

@@ -260,18 +260,23 @@ static bool still_there(const struct participant *p)
 	return true;
 }
 
-/* Its channel is closed by the time that it is opened anew. */
-static void leave(struct participant *p)
+void participant_lost(struct participant *p)
 {
 	struct bridge *b = p->b;
 
-	sn_err("participant=%s: the directories of its spool were removed or replaced", p->name);
-	unusable_note(b, p->name, -ENOENT);
-	p->stale = true;
-	participant_free(p);
+	p->lost = true;
 	ev_timer_stop(b->loop, &b->reconcile_timer);
 	ev_timer_set(&b->reconcile_timer, SOON_S, b->reconcile_s);
 	ev_timer_start(b->loop, &b->reconcile_timer);
+}
+
+static void leave(struct participant *p)
+{
+	sn_err("participant=%s: the directories of its spool were removed or replaced", p->name);
+	unusable_note(p->b, p->name, -ENOENT);
+	p->stale = true;
+	participant_lost(p); /* opened anew soon */
+	participant_free(p);
 }
 
 static void leave_lost(struct bridge *b)
@@ -280,7 +285,7 @@ static void leave_lost(struct bridge *b)
 
 	for (p = TAILQ_FIRST(&b->participants); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, link);
-		if (!still_there(p))
+		if (p->lost || !still_there(p))
 			leave(p);
 	}
 }

@@ -23,6 +23,8 @@ int probe_load_id(struct publisher *p)
 	return r;
 }
 
+static const char LOCKED[] = "RESOURCE_LOCKED";
+
 /* An exclusive queue is a fence: while the connection of a bridge that was killed is still being worked off by the
  * broker, this is refused. False: not yet, or trouble; the connection is to be dropped. */
 bool probe_declare(struct publisher *p)
@@ -43,8 +45,13 @@ bool probe_declare(struct publisher *p)
 		return false;
 	amqp_queue_declare(p->conn, CHANNEL, amqp_cstring_bytes(fence), 0, 0, /*exclusive*/ 1, 1,
 			   amqp_empty_table);
-	if (!link_fine(p->conn, p->why))
+	if (!link_fine(p->conn, p->why)) {
+		if (strncmp(p->why, LOCKED, sizeof LOCKED - 1) == 0)
+			(void)snprintf(
+				p->why, sizeof p->why,
+				"the broker still has the former bridge's connection (does it block publishers?)");
 		return false;
+	}
 	amqp_queue_declare(p->conn, CHANNEL, amqp_cstring_bytes(witness), 0, 0, 0, 0, args);
 	return link_fine(p->conn, p->why);
 }

@@ -73,7 +73,9 @@ void status_write(struct bridge *b, const char *state)
 	s.broker = sn_strdup(where);
 	s.extra = extra.data;
 	if (b->full)
-		s.reason = sn_strdup("no room in the spool: nothing is taken from the broker");
+		s.reason = sn_asprintf("%s: nothing is taken from the broker", bridge_full_reason(b));
+	else if (b->retiring > 0)
+		s.reason = sn_asprintf("what is answered cannot be retired: %s", strerror(-b->retire_error));
 	else
 		s.reason = broker_trouble(b);
 	if (s.reason == NULL && b->no_queue[0] != '\0')

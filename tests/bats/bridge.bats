@@ -604,6 +604,28 @@ class ParticipantHandler:
 	state_is amqp-spool connected
 }
 
+@test "a bridge killed while the broker blocks publishers: the next one says what it waits for, each reply goes out once" {
+	one_participant
+	send P1
+	take 1
+	BLOCKED=yes
+	send_many P1 20 "{\"wait\":\"$T/go\"}"
+	wait_until 10 has_open P1 20
+	broker_block "$BROKER" on
+	touch "$T/go"
+	wait_until 10 state_is amqp-spool blocked
+	kill -KILL "$bridge"
+	wait_until 10 gone "$bridge"
+	bridge_spawn
+	wait_until 20 logged "replies: the broker still has the former bridge's connection"
+	broker_block "$BROKER" off
+	BLOCKED=
+	wait_until 40 has_done P1 21
+	take 20
+	once 20
+	no_more
+}
+
 # Each is sent by the main thread, on the connection that the publisher's thread looks after.
 @test "replies that go out one by one, while connections are lost, settings change and bridges are killed: each once" {
 	home_make "$HOMES/h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Spools that cannot be used, or are taken away, while the bridge is up; nobody starts anything again by hand.
-# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2154 # what bats and home.sh set, and bats' subshells
+# shellcheck disable=SC1091,SC2030,SC2031,SC2034,SC2154,SC2317 # what bats and home.sh set, and bats' subshells
 bats_require_minimum_version 1.5.0
 
 . "$BATS_TEST_DIRNAME/../lib/broker_file.bash"
@@ -146,5 +146,73 @@ teardown()
 	[ "$(bridge_pid)" = "$bridge" ]
 	wait_until 20 _exo_is_new P1 "$exo"
 	take 300
+	no_more
+}
+
+@test "the spool is removed of one that work keeps coming for: the others get theirs, and it is not taken for a full disk" {
+	home_make "$HOMES/h"
+	participant P2
+	participant P1
+	engine_queue
+	export SKYNET_RECONCILE_S=1000 SKYNET_RESCAN_S=0.5
+	bridge_start
+	keep_exo P1
+	exo_start P2
+	removed() { rm -rf "$H/spool/P1"; }
+	wait_until 20 removed
+	send_many P1 50
+	send P2
+	take 51
+	has_done P1 50
+	not logged 'nothing is taken from the broker'
+	[ "$(grep -c 'cannot store' "$H/log/bridge.txt")" -eq 1 ]
+	no_more
+}
+
+@test "a spool that is read-only: the status says that, and not that there is no room; then it goes on" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root to mount a small file system'
+	home_make "$HOMES/h"
+	mount -t tmpfs -o size=100m tmpfs "$H/spool" || skip 'cannot mount'
+	MOUNTED=$H/spool
+	participant P1
+	engine_queue
+	bridge_start
+	mount -o remount,ro "$MOUNTED"
+	send_many P1 20
+	wait_until 20 bridge_shows 'reason: Read-only file system: nothing is taken from the broker'
+	bridge_shows 'participant.P1: full'
+	not logged 'no room'
+	mount -o remount,rw "$MOUNTED"
+	exo_start P1
+	take 20
+	once 20
+	no_more
+	wait_until 20 logged 'can be written again'
+	not grep -q '^reason' "$H/run/amqp-spool/status"
+}
+
+@test "what cannot be retired is said once for each workitem, and in the status as long as it is so" {
+	home_make "$HOMES/h"
+	participant P1
+	engine_queue
+	bridge_start
+	exo_start P1
+	send_many P1 2 "{\"wait\":\"$T/go\"}"
+	wait_until 20 has_open P1 2
+	block() { echo "$S/done/${1:0:8}/${1:9:4}/$1.json"; } # a file cannot be renamed over this directory
+	read -r -d '' first second < <(ls "$S/open") || :
+	mkdir -p "$(block "$first")" "$(block "$second")"
+	touch "$T/go"
+	wait_until 20 logged "$first: cannot retire"
+	wait_until 20 logged "$second: cannot retire"
+	wait_until 20 bridge_shows 'reason: what is answered cannot be retired: Is a directory'
+	rmdir "$(block "$second")"
+	wait_until 20 has_open P1 1 # by then the first one was tried again as well
+	[ "$(grep -c 'cannot retire' "$H/log/bridge.txt")" -eq 2 ]
+	bridge_shows 'reason: what is answered cannot be retired: Is a directory'
+	rmdir "$(block "$first")"
+	wait_until 20 idle P1
+	wait_until 20 not grep -q '^reason' "$H/run/amqp-spool/status"
+	take 2
 	no_more
 }

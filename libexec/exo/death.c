@@ -91,7 +91,6 @@ static void next_life(struct worker *w, bool planned)
 static void say(struct worker *w, const char *how)
 {
 	const char *last;
-	struct ring *ring = w->slots[0].ring;
 
 	if (w->ready_ns != 0) {
 		(void)snprintf(w->fatal, sizeof w->fatal, "worker %s", how);
@@ -100,7 +99,7 @@ static void say(struct worker *w, const char *how)
 	}
 	w->bad_starts++;
 	if (w->fatal[0] == '\0') {
-		last = ring != NULL && ring->count > 0 ? ring_line(ring, ring->count - 1) : NULL;
+		last = ring_reason(w->slots[0].ring);
 		(void)snprintf(w->fatal, sizeof w->fatal, "%s in start%s%s", how, last != NULL ? ": " : "",
 			       last != NULL ? last : "");
 	}

@@ -113,7 +113,7 @@ void reload_judge(struct exo *x, const char *how)
 {
 	struct reload *r = &x->reload;
 	const struct worker *w = r->trial;
-	const struct ring *ring = w->slots[0].ring;
+	const char *last = ring_reason(w->slots[0].ring);
 
 	if (x->phase != EXO_RUNNING) {
 		forget_trial(x);
@@ -127,9 +127,7 @@ void reload_judge(struct exo *x, const char *how)
 			(void)snprintf(r->why, sizeof r->why, "%s", w->fatal);
 		else
 			(void)snprintf(r->why, sizeof r->why, "the code does not load: %s%s%s", how,
-				       ring != NULL && ring->count > 0 ? ": " : "",
-				       ring != NULL && ring->count > 0 ? ring_line(ring, ring->count - 1)
-								       : "");
+				       last != NULL ? ": " : "", last != NULL ? last : "");
 		refuse(x);
 	}
 }

@@ -38,6 +38,18 @@ const char *ring_line(const struct ring *r, unsigned i)
 	return r->lines[(r->next + RING_LINES - r->count + i) % RING_LINES];
 }
 
+const char *ring_reason(const struct ring *r)
+{
+	const char *line, *last = NULL, *before = "";
+
+	for (unsigned i = 0; (line = ring_line(r, i)) != NULL; i++) {
+		if (strncmp(before, "Current thread ", 15) == 0)
+			return line + strspn(line, " ");
+		last = before = line;
+	}
+	return last;
+}
+
 static void emit(struct slot *s, size_t len)
 {
 	output_tagged(&s->x->out, tag_of(s), s->line, len);

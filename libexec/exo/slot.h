@@ -50,6 +50,8 @@ void slot_close(struct slot *s);
 void slot_pause(struct slot *s, bool pause);
 /* Calls for the i-th last line, oldest first; NULL behind the end. */
 const char *ring_line(const struct ring *r, unsigned i);
+/* The line that says most about an end: the last; of a crash within Python the place where it was. NULL: there is none. */
+const char *ring_reason(const struct ring *r);
 
 /* tag.c: "wfid expid" of a workitem. */
 void tag_read(const struct exo *x, const struct item *it, char ret_tag[TAG_SIZE]);

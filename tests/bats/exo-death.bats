@@ -262,6 +262,14 @@ died() # FIELD-do TEXT
 	[ "$(status reason)" = "exited with code 5 in start: about to exit" ]
 }
 
+@test "a worker that crashes in start says where" {
+	rm "$H/sv/skynet-P1/code.py"
+	printf 'import os\nos.kill(os.getpid(), 11)\n' >"$H/sv/skynet-P1/code.py"
+	start_exo
+	wait_until 10 state_is backoff
+	[ "$(status reason)" = "killed by signal 11 (SIGSEGV) in start: File \"$H/sv/skynet-P1/code.py\", line 2 in <module>" ]
+}
+
 @test "start hangs: killed after start_limit, counted" {
 	printf '[participant]\nstart_limit = 1\n[test]\nstart = hang\n' >"$CONF"
 	start_exo

@@ -10,5 +10,5 @@ min_mb=$(sed -n 's/.*"min_mb":\([0-9][0-9]*\).*/\1/p' "$SKYNET_WORKITEM_FILE")
 free_mb=$(df -Pm . | awk 'NR == 2 { print $4 }')
 echo "$free_mb MB are free, ${min_mb:-100} are wanted" >&2
 # One line, as the engine sends it, and "fields" is its first object: fields are never empty there.
-sed "s/\"fields\":{/&\"free_mb\":$free_mb,/"
+sed "s/\"fields\": *{/&\"free_mb\":$free_mb,/"
 [ "$free_mb" -ge "${min_mb:-100}" ]

@@ -167,7 +167,7 @@ up()
 	need_home
 	must_own_home
 	if is_up; then
-		say "$SKYNET_HOME is up already"
+		say "$SKYNET_HOME is up already (skynet start: what is down)"
 		exit 0
 	fi
 	supervisor=$(find_supervisor)

@@ -373,3 +373,16 @@ stop_ten_times() # NAME
 	run find "$H"/spool/m?/failed -type f
 	[ -z "$output" ]
 }
+
+@test "finish does not wait for a log that takes nothing" {
+	skynet install "$CODE/ok.py"
+	mkfifo "$BATS_TEST_TMPDIR/log"
+	exec 7<>"$BATS_TEST_TMPDIR/log"
+	dd if=/dev/zero of="$BATS_TEST_TMPDIR/log" bs=4k oflag=nonblock 2>/dev/null || : # as much as it holds
+	for service in skynet-ok skynet-amqp-spool; do
+		cd "$H/sv/$service"
+		timeout 20 ./finish -1 9 >&7 3>&-
+	done
+	[ "$(timeout 1 cat <&7 | tr -d '\0' | wc -c)" -eq 0 ]
+	[ "$(./finish -1 139)" = 'amqp-spool: ended by signal 11' ]
+}

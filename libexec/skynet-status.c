@@ -1,6 +1,7 @@
 /* One line for the bridge and each participant: what it is, what it should be, and how much waits. */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -10,6 +11,7 @@
 #include "sys/dir.h"
 
 enum { OPT_NO_HEADER = SN_OPT_FIRST, OPT_JSON };
+enum { BRIDGE_ALIVE_S = 90 }; /* three times that it would have touched its state file */
 
 static const struct sn_option OPTIONS[] = {
 	{OPT_JSON, "json", NULL, "as a JSON array"},
@@ -20,7 +22,8 @@ static const struct sn_command COMMAND = {
 	"skynet status", "[--json] [--no-header] [NAME…]",
 	"Shows the bridge (amqp-spool) and all participants, or those named.\n\n"
 	"STATE   starting, ready, backoff, stopping, down, config-error, hung (its exo lives, but has not\n"
-	"        answered within a second); of the bridge: connected, connecting, brokerless, blocked\n"
+	"        answered within a second; the bridge: has shown no sign of life for 90 s); of the bridge:\n"
+	"        connected, connecting, brokerless, blocked\n"
 	"WANT    up, down, - (not enabled), ? (down, and only root may know more)\n"
 	"UPTIME  of the process, or how long it has been in this state\n"
 	"NEW CUR FAILED  workitems that wait, are in hand or answered, need a person (-: not permitted to look)\n\n"
@@ -210,6 +213,22 @@ static void print_json(const struct show *show, const char *name, const struct s
 	putchar('}');
 }
 
+static void set_hung(struct sn_service *s)
+{
+	s->state = "hung";
+	s->ready = false;
+	s->failed = true;
+}
+
+/* The bridge has nobody to ask; it touches its state file every 30 s. */
+static bool is_silent(const struct show *show)
+{
+	SN_AUTOFREE char *path = sn_asprintf("%s/%s/status", show->cli.home.run, SN_BRIDGE_NAME);
+	struct stat st;
+
+	return stat(path, &st) == 0 && sn_clock_real_us() / 1000000 - st.st_mtime > BRIDGE_ALIVE_S;
+}
+
 /* Asks every exo that claims to run, all at once. The state file of one that is stopped or stuck looks as well as ever. One
  * without a socket is older than this, or starting. */
 static void find_hung(const struct show *show, char *const *names, struct sn_service *services, size_t count)
@@ -217,17 +236,17 @@ static void find_hung(const struct show *show, char *const *names, struct sn_ser
 	struct sn_control *list = sn_calloc(count + 1, sizeof *list);
 
 	for (size_t i = 0; i < count; i++) {
+		if (strcmp(names[i], SN_BRIDGE_NAME) == 0 && services[i].running &&
+		    strcmp(services[i].state, "starting") != 0 && is_silent(show))
+			set_hung(&services[i]);
 		if (!services[i].running || services[i].pid <= 0 || strcmp(names[i], SN_BRIDGE_NAME) == 0 ||
 		    sn_control_open(&show->cli.home, names[i], "status wait=0", &list[i]) < 0)
 			list[i] = (struct sn_control){.fd = -1, .path = -1, .end = SN_CONTROL_ENDED};
 	}
 	sn_control_run(list, count, sn_clock_mono_ns() + SN_CONTROL_ALIVE_MS * 1000000LL, NULL, NULL);
 	for (size_t i = 0; i < count; i++) {
-		if (list[i].end == SN_CONTROL_SILENT) {
-			services[i].state = "hung";
-			services[i].ready = false;
-			services[i].failed = true;
-		}
+		if (list[i].end == SN_CONTROL_SILENT)
+			set_hung(&services[i]);
 		sn_control_close(&list[i]);
 	}
 	free(list);

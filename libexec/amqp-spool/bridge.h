@@ -364,5 +364,7 @@ double reconcile_every_s(void); /* SKYNET_RECONCILE_S: in test builds only */
 /* status.c */
 void status_write(struct bridge *b, const char *state);
 void status_touch(struct bridge *b);
+/* At each reconcile: the file's time says that we do not hang. */
+void status_alive(struct bridge *b);
 
 #endif

@@ -251,6 +251,7 @@ void reconcile(struct bridge *b)
 	if (b->run_failed)
 		b->status_dirty = b->taken_changed = true;
 	b->run_failed = false;
+	status_alive(b);
 	bridge_check_room(b);
 	participants_look(b);
 	TAILQ_FOREACH(p, &b->participants, link)

@@ -1,5 +1,8 @@
 #include "svc/status.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "air.h"
 #include "bridge.h"
 #include "consumer.h"
@@ -48,6 +51,12 @@ static char *broker_trouble(struct bridge *b)
 	if (b->publisher != NULL)
 		publisher_trouble(b->publisher, replies);
 	return replies[0] != '\0' ? sn_strdup(replies) : NULL;
+}
+
+void status_alive(struct bridge *b)
+{
+	if (utimensat(b->rundir, "status", NULL, AT_SYMLINK_NOFOLLOW) < 0)
+		sn_debug("cannot touch run/amqp-spool/status: %s", strerror(errno));
 }
 
 void status_write(struct bridge *b, const char *state)

@@ -626,6 +626,26 @@ class ParticipantHandler:
 	no_more
 }
 
+@test "a bridge that is stopped: status says that it hangs, until it goes on" {
+	export SKYNET_RECONCILE_S=0.5
+	one_participant
+	touch -d '5 minutes ago' "$H/run/amqp-spool/status" # it touches it
+	is_not_old() { [ -n "$(find "$H/run/amqp-spool/status" -mmin -1)" ]; }
+	wait_until 20 is_not_old
+	STOPPED=$bridge
+	kill -STOP "$STOPPED"
+	run -0 "$ROOT/bin/skynet" status amqp-spool P1
+	[[ ${lines[1]} == amqp-spool\ *connected* ]]
+	touch -d '5 minutes ago' "$H/run/amqp-spool/status"
+	run -3 "$ROOT/bin/skynet" status amqp-spool P1
+	[[ ${lines[1]} == amqp-spool\ *hung* ]]
+	kill -CONT "$STOPPED"
+	STOPPED=
+	wait_until 20 is_not_old
+	run -0 "$ROOT/bin/skynet" status amqp-spool P1
+	[[ ${lines[1]} == amqp-spool\ *connected* ]]
+}
+
 # Each is sent by the main thread, on the connection that the publisher's thread looks after.
 @test "replies that go out one by one, while connections are lost, settings change and bridges are killed: each once" {
 	home_make "$HOMES/h"

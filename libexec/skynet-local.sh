@@ -233,7 +233,7 @@ down()
 			[ "$_tries" -gt 0 ] || die 124 'the supervisor does not end'
 			sleep 0.05
 		done
-		[ -z "$(left_over)" ] || code=124
+		say_left || code=$?
 	else # its supervisor is gone
 		shut_down '' || code=$?
 	fi

@@ -29,10 +29,17 @@ shut_down()
 		[ "$_tries" -gt 0 ] || break
 		sleep 0.05
 	done
-	_left=$(left_over)
-	[ -z "$_left" ] || say "still alive: $_left"
-	[ -z "$_left" ] || _result=124
+	say_left || _result=$?
 	return "$_result"
+}
+
+# 124 if something is left: that is said.
+say_left()
+{
+	_left=$(left_over)
+	[ -n "$_left" ] || return 0
+	say "still alive: $_left (svlogd does not end while the disk of its log is full)"
+	return 124
 }
 
 # The supervisor (supervise.sh) of this home by its child, the runsvdir of our service/, or nothing. For when run/, and in it

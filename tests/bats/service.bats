@@ -19,6 +19,7 @@ teardown()
 {
 	kill_pids
 	run skynet local down --timeout 2
+	! mountpoint -q "$H/log" || umount -l "$H/log"
 	[ "$status" -eq 0 ]
 }
 
@@ -372,6 +373,24 @@ stop_ten_times() # NAME
 	[ "$(find "$H"/spool/m?/done -name '*.results' -exec grep -axhF 'outcome: ok' {} + | wc -l)" -eq 400 ]
 	run find "$H"/spool/m?/failed -type f
 	[ -z "$output" ]
+}
+
+@test "down where the log is full: it says what is still alive, and that ends when there is room" {
+	[ "$(id -u)" -eq 0 ] || skip 'needs root to mount a small file system'
+	handler loud 'print(*("x" * 200 for _ in range(2000)), sep="\n")'
+	skynet install "$CODE/loud.py"
+	mount -t tmpfs -o size=128k tmpfs "$H/log" || skip 'cannot mount'
+	skynet local up 3>&-
+	skynet start loud
+	full() { [ "$(df --output=avail "$H/log" | tail -n 1)" -eq 0 ]; }
+	wait_until 20 full
+	code=0
+	skynet local down 2>"$BATS_TEST_TMPDIR/said" || code=$?
+	mount -o remount,size=8m "$H/log"
+	wait_until 20 no_process
+	umount "$H/log"
+	[ "$code" -eq 124 ]
+	grep -q 'still alive: loud (svlogd does not end while the disk of its log is full)' "$BATS_TEST_TMPDIR/said"
 }
 
 @test "finish does not wait for a log that takes nothing" {

@@ -61,8 +61,11 @@ static struct unusable *unusable_find(const struct bridge *b, const char *name)
 	return u;
 }
 
+/* NULL: does nothing. */
 static void unusable_forget(struct bridge *b, struct unusable *u)
 {
+	if (u == NULL)
+		return;
 	STAILQ_REMOVE(&b->unusable, u, unusable, link);
 	free(u->name);
 	free(u);
@@ -190,10 +193,10 @@ static int add(struct bridge *b, const char *name, struct sn_config *config)
 		participant_free(p);
 		return r;
 	}
-	if (unusable_find(b, name) != NULL)
-		unusable_forget(b, unusable_find(b, name));
+	unusable_forget(b, unusable_find(b, name)); /* and name, which may be its own */
 	gone_return(p);
-	sn_info("participant=%s queue=%s open=%u", name, p->config.participant.queue, HASH_COUNT(p->items));
+	sn_info("participant=%s queue=%s open=%u", p->name, p->config.participant.queue,
+		HASH_COUNT(p->items));
 	p->held = HASH_COUNT(p->items) >= p->config.participant.hold;
 	consumer_update(b->consumer, p);
 	return 0;
